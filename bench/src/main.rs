@@ -1,0 +1,2 @@
+//! Measurements of Ringway.
+fn main() {}

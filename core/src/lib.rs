@@ -1,0 +1,3 @@
+//! Ringway: an L4/L7 proxy on io_uring.
+#![forbid(unsafe_code)]
+pub mod outcome;
