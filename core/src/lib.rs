@@ -1,3 +1,25 @@
-//! Ringway: an L4/L7 proxy on io_uring.
+//! Ringway: an L4/L7 proxy on io_uring. The library behind the `ringway` command; start reading in `flow`.
 #![forbid(unsafe_code)]
+
+mod accept;
+pub mod admin;
+mod answer;
+mod assemble;
+mod attempt;
+pub mod control;
+pub mod demo;
+pub mod doctor;
+mod exchange;
+mod flow;
+mod lane;
+pub mod observe;
 pub mod outcome;
+mod plan;
+mod policy;
+mod relay;
+pub mod route;
+mod session;
+mod sockets;
+pub mod start;
+mod upstream;
+mod within;

@@ -37,6 +37,8 @@ pub struct Listener {
     pub timeouts: ListenerTimeouts, pub limits: ListenerLimits,
     /// This listener serves one cluster, no routes needed (index into `clusters`).
     pub to: Option<usize>,
+    /// The timeouts of exchanges through `to`: those of `[defaults]`.
+    pub route_timeouts: RouteTimeouts,
 }
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenerTimeouts { pub headers: Duration, pub idle: Duration, /// Between reads of a request body.

@@ -203,3 +203,7 @@ pub struct Probe { pub uring: Result<UringFeatures, String>, pub kernel: String 
 pub struct UringFeatures { pub defer_taskrun: bool, pub registered_ring: bool, pub no_sqarray: bool, pub multishot_accept: bool,
     pub multishot_recv: bool, pub recv_credit: bool, pub buffer_ring: bool }
 pub fn probe() -> Probe { todo!() }
+/// The CPUs that this process may run on.
+pub fn allowed_cpus() -> Vec<usize> { todo!() }
+/// Few receive buffers are left: what would hold one for long should copy instead.
+pub fn buffers_scarce() -> bool { todo!() }

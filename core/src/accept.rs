@@ -1,0 +1,134 @@
+//! Step 1: a listening socket of one worker, and the connections that come through it. It knows nothing of protocols.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::{IpAddr, TcpListener};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use ringway_balancer::Permit;
+use ringway_io as io;
+
+use crate::flow;
+use crate::lane::{Lane, LanePlan};
+
+/// A listening socket, and the plan by which its connections are served. It outlives its removal from the configuration for
+/// as long as a connection that came through it lives; the plan it then has is the last one that knew it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    plan: RefCell<Rc<LanePlan>>,
+    listener: Cell<usize>,
+    closed: Cell<bool>,
+    acceptor: RefCell<Option<Waker>>,
+    /// The port in text, for X-Forwarded-Port.
+    port: String,
+}
+
+impl Door {
+    /// Start to accept. None if the driver refuses the socket (logged).
+    pub(crate) fn open(socket: TcpListener, plan: Rc<LanePlan>, listener: usize, lane: &Rc<Lane>) -> Option<Rc<Door>> {
+        let port = socket.local_addr().map_or_else(|_| String::new(), |a| a.port().to_string());
+        let socket = match io::Listener::from_std(socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::error!(listener = plan.plan.listeners[listener].name, %error, "cannot accept on this listener");
+                return None;
+            }
+        };
+        let door = Rc::new(Door {
+            plan: RefCell::new(plan),
+            listener: Cell::new(listener),
+            closed: Cell::new(false),
+            acceptor: RefCell::default(),
+            port,
+        });
+        io::spawn(accept_all(socket, door.clone(), lane.clone()));
+        Some(door)
+    }
+
+    /// A reload kept this socket: new exchanges follow the new plan.
+    pub(crate) fn follow(&self, plan: Rc<LanePlan>, listener: usize) {
+        self.listener.set(listener);
+        self.plan.replace(plan);
+    }
+
+    /// Accept nothing more. Connections end after their current exchange.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        if let Some(waker) = self.acceptor.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn port(&self) -> &str {
+        &self.port
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// The plan of now, and which of its listeners this is.
+    pub(crate) fn plan(&self) -> (Rc<LanePlan>, usize) {
+        (self.plan.borrow().clone(), self.listener.get())
+    }
+}
+
+async fn accept_all(socket: io::Listener, door: Rc<Door>, lane: Rc<Lane>) {
+    loop {
+        let mut accept = pin!(socket.accept());
+        let accepted = poll_fn(|cx| {
+            // Connections that the kernel already handed over are served even when the door has just closed: to drop
+            // them would reset clients that did nothing wrong.
+            if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
+                return Poll::Ready(Some(accepted));
+            }
+            if door.is_closed() {
+                return Poll::Ready(None);
+            }
+            *door.acceptor.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        });
+        match accepted.await {
+            None => return,
+            Some(Ok(stream)) => admit(stream, &door, &lane),
+            Some(Err(error)) => {
+                let (plan, listener) = door.plan();
+                tracing::error!(listener = plan.plan.listeners[listener].name, %error, "accept failed; this listener stops on this worker");
+                return;
+            }
+        }
+    }
+}
+
+/// Give the connection a task of its own, if the listener's limit has room.
+fn admit(stream: io::Stream, door: &Rc<Door>, lane: &Rc<Lane>) {
+    let (plan, listener) = door.plan();
+    let listener = &plan.plan.listeners[listener];
+    let permit = match &listener.connections {
+        None => None,
+        Some(gate) => match gate.try_enter() {
+            Some(permit) => Some(permit),
+            None => {
+                listener.cells.of(lane.index).refused_connection();
+                return;
+            }
+        },
+    };
+    // Gone already: nothing to serve.
+    let Ok(peer) = stream.peer_addr() else { return };
+    let peer = peer.as_socket().map_or(IpAddr::from([127, 0, 0, 1]), |a| a.ip().to_canonical());
+    let client = Client { stream, peer, door: door.clone(), _permit: permit };
+    io::spawn(flow::serve(client, lane.clone()));
+}
+
+/// Who came: an accepted connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) stream: io::Stream,
+    /// The other end's address; loopback stands for a Unix socket's.
+    pub(crate) peer: IpAddr,
+    pub(crate) door: Rc<Door>,
+    _permit: Option<Permit>,
+}

@@ -1,0 +1,122 @@
+//! The answers that we make ourselves: what they are, and how an answer is sent. It does not decide to refuse.
+
+use ringway_io::OutBuf;
+use ringway_protocols::http1::{self, BodyFraming, ClientConnection};
+
+use crate::exchange::Exchange;
+use crate::flow::After;
+use crate::outcome::Flag;
+use crate::relay::body;
+
+/// A request body up to this size is read and dropped, so that the connection can be kept; a larger one costs the connection.
+const DISCARD_BYTES: u64 = 64 * 1024;
+
+/// An answer of ours instead of an upstream's.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) flag: Flag,
+    /// The connection cannot be used further (the request's end is not known).
+    pub(crate) close: bool,
+    /// Seconds for `Retry-After`.
+    pub(crate) retry_after: Option<u8>,
+    pub(crate) body: Body,
+}
+
+/// What it says.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// The status and the reason noted in the exchange, in plain text.
+    Reason,
+    /// `respond = { ... }`, by route index.
+    Respond(usize),
+    /// `redirect = { ... }`: the location is in the exchange's text.
+    Redirect,
+}
+
+impl Reply {
+    /// A answer after which the connection can go on.
+    pub(crate) fn new(status: u16, flag: Flag) -> Reply {
+        let retry_after = (status == 503).then_some(1);
+        Reply { status, flag, close: false, retry_after, body: Body::Reason }
+    }
+
+    /// An answer that ends the connection.
+    pub(crate) fn closing(status: u16, flag: Flag) -> Reply {
+        Reply { close: true, ..Reply::new(status, flag) }
+    }
+}
+
+/// Send it, and say what becomes of the connection.
+pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
+    if reply.flag != Flag::None {
+        exchange.note(reply.flag, format_args!("{}", http1::reason_phrase(reply.status)));
+    }
+    let facts = exchange.facts();
+    let request = facts.parsed.then(|| exchange.request());
+    let framing = request.map_or(BodyFraming::None, |r| r.framing());
+    // The body may have been read in part by an attempt that failed.
+    let rest = match framing {
+        BodyFraming::None => Some(0),
+        BodyFraming::Length(n) if n <= DISCARD_BYTES && facts.attempts == 0 && !request.is_some_and(|r| r.expects_continue()) => Some(n),
+        _ => None,
+    };
+    let keep = !reply.close
+        && rest.is_some()
+        && request.is_some_and(|r| r.keep_alive())
+        && !exchange.lane.is_draining()
+        && !exchange.client.door.is_closed();
+    let connection = if keep { ClientConnection::KeepAlive } else { ClientConnection::Close };
+    let mut out = OutBuf::take();
+    write(&reply, exchange, connection, &mut out);
+    exchange.facts_mut().status = reply.status;
+    let stream = &exchange.client.stream;
+    stream.set_deadline(exchange.listener().idle_ms);
+    if stream.queue(out).is_err() || stream.flush().await.is_err() {
+        return After::Close;
+    }
+    match rest {
+        Some(0) if keep => After::KeepAlive,
+        Some(n) if keep => match body::discard(stream, n, exchange.listener().body_ms).await {
+            Ok(()) => After::KeepAlive,
+            Err(_) => After::Close,
+        },
+        _ => After::Linger,
+    }
+}
+
+fn write(reply: &Reply, exchange: &mut Exchange<'_>, connection: ClientConnection, out: &mut OutBuf) {
+    let facts = exchange.facts();
+    let request = facts.parsed.then(|| exchange.request());
+    let to_head = request.is_some_and(|r| r.is_head());
+    let version = request.map_or(http1::Version::Http11, |r| r.version());
+    let id = String::from_utf8_lossy(if facts.parsed { exchange.id() } else { b"" });
+    let retry_after = reply.retry_after.map(|s| s.to_string());
+    let mut fields: Vec<(&str, &str)> = Vec::with_capacity(4);
+    let text;
+    let body: &[u8] = match &reply.body {
+        Body::Respond(route) => match &exchange.route(*route).action {
+            crate::plan::ActionPlan::Respond { body, content_type, .. } => {
+                fields.push(("content-type", content_type));
+                body
+            }
+            _ => b"",
+        },
+        Body::Redirect => {
+            fields.push(("location", std::str::from_utf8(&facts.text).unwrap_or("/")));
+            b""
+        }
+        Body::Reason => {
+            fields.push(("content-type", "text/plain; charset=utf-8"));
+            text = format!("{} {}: {}\n", reply.status, http1::reason_phrase(reply.status), facts.reason);
+            text.as_bytes()
+        }
+    };
+    fields.extend(retry_after.as_deref().map(|s| ("retry-after", s)));
+    if !id.is_empty() {
+        fields.push(("x-request-id", &id));
+    }
+    http1::answer(out, reply.status, &fields, body, connection, to_head, version);
+    let sent = if to_head { 0 } else { body.len() as u64 };
+    exchange.facts_mut().bytes_out = sent;
+}

@@ -1,0 +1,268 @@
+//! A checked configuration becomes a plan. The only place that maps the configuration's words to those of the balancer, the
+//! protocols and the data path. Everything here may fail; nothing that runs is touched until [`Assembler::commit`].
+
+mod resolve;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringway_balancer::{Algorithm, Endpoint, Endpoints, Gate, Load};
+use ringway_config::{self as config, Address, Balance, Config};
+use ringway_protocols::http1::HeadLimits;
+use socket2::SockAddr;
+
+use crate::observe::Registry;
+use crate::plan::{
+    ActionPlan, ClusterPlan, DoorKey, EditPlan, ListenerPlan, Plan, RewritePlan, RoutePlan, Target, Timeouts, Trusted,
+};
+use crate::route::{Router, Split, Template};
+
+/// Remembers what stays the same from plan to plan: endpoints with their load, limits with their holders.
+#[derive(Debug)]
+pub(crate) struct Assembler {
+    metrics: Arc<Registry>,
+    targets: HashMap<TargetKey, Arc<Target>>,
+    gates: HashMap<String, ClusterGates>,
+    listener_gates: HashMap<String, Arc<Gate>>,
+}
+
+/// Cluster, and address as written with what it resolved to.
+type TargetKey = (String, String, SockAddr);
+
+#[derive(Debug, Clone)]
+struct ClusterGates {
+    requests: Arc<Gate>,
+    connections: Arc<Gate>,
+}
+
+impl Assembler {
+    pub(crate) fn new(metrics: Arc<Registry>) -> Assembler {
+        Assembler { metrics, targets: HashMap::new(), gates: HashMap::new(), listener_gates: HashMap::new() }
+    }
+
+    /// Build the plan. Errors are lines for people, all at once.
+    pub(crate) fn assemble(&self, config: &Config) -> Result<Plan, Vec<String>> {
+        let mut errors = Vec::new();
+        let mut ids = FreeIds::new(&self.targets);
+        let clusters = config.clusters.iter().map(|c| self.cluster(c, &mut ids, &mut errors)).collect();
+        let router = Router::compile(config).map_err(|e| errors.extend(e)).ok();
+        let mut routes: Vec<RoutePlan> = config.routes.iter().map(|r| self.route(r)).collect();
+        let listeners = config.listeners.iter().map(|l| self.listener(l, &mut routes)).collect();
+        match router {
+            Some(router) if errors.is_empty() => Ok(Plan {
+                router,
+                listeners,
+                routes,
+                clusters,
+                trusted: Trusted(config.server.trusted_proxies.clone()),
+                via: config.server.name.clone(),
+                unrouted: self.metrics.route("-"),
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    /// The plan has been published: remember what it uses, forget the rest, and let new limits hold.
+    pub(crate) fn commit(&mut self, config: &Config, plan: &Plan) {
+        self.targets = HashMap::new();
+        self.gates = HashMap::new();
+        for (cluster, built) in config.clusters.iter().zip(&plan.clusters) {
+            for target in &built.targets {
+                let key = (cluster.name.clone(), target.text.clone(), target.address.clone());
+                self.targets.insert(key, target.clone());
+            }
+            let gates = ClusterGates { requests: built.requests.clone(), connections: built.connections.clone() };
+            gates.requests.resize(cluster.limits.requests, cluster.limits.queue);
+            gates.connections.resize(cluster.limits.connections, cluster.limits.queue);
+            self.gates.insert(cluster.name.clone(), gates);
+        }
+        self.listener_gates = HashMap::new();
+        for (listener, built) in config.listeners.iter().zip(&plan.listeners) {
+            if let (Some(limit), Some(gate)) = (listener.limits.connections, &built.connections) {
+                gate.resize(limit, 0);
+                self.listener_gates.insert(listener.name.clone(), gate.clone());
+            }
+        }
+    }
+
+    fn cluster(&self, cluster: &config::Cluster, ids: &mut FreeIds, errors: &mut Vec<String>) -> ClusterPlan {
+        let mut endpoints = Vec::new();
+        let mut targets = Vec::new();
+        for endpoint in &cluster.endpoints {
+            let text = address_text(&endpoint.address);
+            let addresses = match resolve::addresses(&endpoint.address) {
+                Ok(addresses) => addresses,
+                Err(error) => {
+                    errors.push(format!("{}:{}: cluster `{}`: endpoint {text}: {error}", cluster.at.path, cluster.at.line, cluster.name));
+                    continue;
+                }
+            };
+            for address in addresses {
+                let key = (cluster.name.clone(), text.clone(), address);
+                let target = self.targets.get(&key).cloned().unwrap_or_else(|| {
+                    let (_, text, address) = key;
+                    Arc::new(Target { id: ids.take(), text, address, load: Arc::new(Load::default()) })
+                });
+                endpoints.push(Endpoint { weight: endpoint.weight, backup: endpoint.backup, load: target.load.clone() });
+                targets.push(target);
+            }
+        }
+        let limits = &cluster.limits;
+        let gates = self.gates.get(&cluster.name).cloned().unwrap_or_else(|| ClusterGates {
+            requests: Gate::new(limits.requests, limits.queue),
+            connections: Gate::new(limits.connections, limits.queue),
+        });
+        ClusterPlan {
+            name: cluster.name.clone(),
+            endpoints: Endpoints::new(algorithm(cluster.balance), endpoints),
+            targets,
+            requests: gates.requests,
+            connections: gates.connections,
+            queue_for_ms: millis(limits.queue_for),
+            host: cluster.host.clone(),
+            pool_idle_ms: millis(cluster.pool_idle),
+            cells: self.metrics.cluster(&cluster.name),
+        }
+    }
+
+    fn route(&self, route: &config::Route) -> RoutePlan {
+        let action = match &route.action {
+            config::Action::Forward { targets, split_by, rewrite } => ActionPlan::Forward {
+                split: Split::compile(targets),
+                split_by: split_by.clone(),
+                rewrite: rewrite.as_ref().map(|r| rewrite_plan(r, &route.matches)),
+            },
+            config::Action::Redirect { status, location } => {
+                ActionPlan::Redirect { status: *status, location: Template::compile(location) }
+            }
+            config::Action::Respond { status, body, content_type } => {
+                ActionPlan::Respond { status: *status, body: body.as_bytes().into(), content_type: content_type.clone() }
+            }
+        };
+        RoutePlan {
+            name: route.name.clone(),
+            action,
+            request_edits: edits(&route.request_headers),
+            response_edits: edits(&route.response_headers),
+            timeouts: timeouts(&route.timeouts),
+            body_limit: route.body_limit,
+            cells: self.metrics.route(&route.name),
+        }
+    }
+
+    /// A listener with `to` gets a route of its own behind those of the file.
+    fn listener(&self, listener: &config::Listener, routes: &mut Vec<RoutePlan>) -> ListenerPlan {
+        let only_route = listener.to.map(|cluster| {
+            let targets = [config::Target { cluster, weight: 1 }];
+            let name = format!("listener:{}", listener.name);
+            routes.push(RoutePlan {
+                action: ActionPlan::Forward { split: Split::compile(&targets), split_by: None, rewrite: None },
+                request_edits: Vec::new(),
+                response_edits: Vec::new(),
+                timeouts: timeouts(&listener.route_timeouts),
+                body_limit: None,
+                cells: self.metrics.route(&name),
+                name,
+            });
+            routes.len() - 1
+        });
+        let limits = &listener.limits;
+        let gate = |limit| self.listener_gates.get(&listener.name).cloned().unwrap_or_else(|| Gate::new(limit, 0));
+        ListenerPlan {
+            name: listener.name.clone(),
+            doors: listener.bind.iter().map(|address| door_key(&listener.name, address)).collect(),
+            headers_ms: millis(listener.timeouts.headers),
+            idle_ms: millis(listener.timeouts.idle),
+            body_ms: millis(listener.timeouts.body),
+            limits: HeadLimits { head_bytes: limits.header_bytes, fields: limits.headers, target_bytes: limits.target_bytes },
+            body_limit: limits.body,
+            connections: limits.connections.map(gate),
+            cells: self.metrics.listener(&listener.name),
+            only_route,
+        }
+    }
+}
+
+/// Ids that no endpoint has, smallest first, so that the pools' tables stay dense over any number of reloads.
+struct FreeIds {
+    used: Vec<bool>,
+    next: usize,
+}
+
+impl FreeIds {
+    fn new(targets: &HashMap<TargetKey, Arc<Target>>) -> FreeIds {
+        let mut used = vec![false; targets.values().map(|t| t.id as usize + 1).max().unwrap_or(0)];
+        targets.values().for_each(|t| used[t.id as usize] = true);
+        FreeIds { used, next: 0 }
+    }
+
+    fn take(&mut self) -> u32 {
+        while self.used.get(self.next) == Some(&true) {
+            self.next += 1;
+        }
+        self.next += 1;
+        (self.next - 1) as u32
+    }
+}
+
+/// How a listening socket is known over reloads.
+pub(crate) fn door_key(listener: &str, address: &std::net::SocketAddr) -> DoorKey {
+    if address.port() == 0 { format!("{listener} {address}") } else { address.to_string() }
+}
+
+fn address_text(address: &Address) -> String {
+    match address {
+        Address::Ip(address) => address.to_string(),
+        Address::Name { host, port } => format!("{host}:{port}"),
+        Address::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
+fn algorithm(balance: Balance) -> Algorithm {
+    match balance {
+        Balance::P2c => Algorithm::P2c,
+        Balance::RoundRobin => Algorithm::RoundRobin,
+        Balance::Random => Algorithm::Random,
+    }
+}
+
+fn rewrite_plan(rewrite: &config::Rewrite, matches: &config::Match) -> RewritePlan {
+    match rewrite {
+        config::Rewrite::Path(template) => RewritePlan::Path(Template::compile(template)),
+        config::Rewrite::Prefix(with) => {
+            // Checked by the configuration: a prefix rewrite stands with exactly one prefix path.
+            let matched = matches.paths.iter().find_map(|p| match p {
+                config::PathMatch::Prefix(prefix) => Some(prefix.len()),
+                _ => None,
+            });
+            RewritePlan::Prefix { matched: matched.unwrap_or(0), with: with.clone() }
+        }
+    }
+}
+
+fn edits(edits: &[config::HeaderEdit]) -> Vec<EditPlan> {
+    let lower = |name: &String| name.to_ascii_lowercase();
+    edits
+        .iter()
+        .map(|edit| match edit {
+            config::HeaderEdit::Set { name, value } => EditPlan::Set { name: lower(name), value: Template::compile(value) },
+            config::HeaderEdit::Add { name, value } => EditPlan::Add { name: lower(name), value: Template::compile(value) },
+            config::HeaderEdit::Remove { name } => EditPlan::Remove { name: lower(name) },
+        })
+        .collect()
+}
+
+fn timeouts(timeouts: &config::RouteTimeouts) -> Timeouts {
+    Timeouts {
+        connect: millis(timeouts.connect),
+        first_byte: millis(timeouts.first_byte),
+        idle: millis(timeouts.idle),
+        tunnel_idle: millis(timeouts.tunnel_idle),
+        total: timeouts.total.map(millis),
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
+}

@@ -1,0 +1,129 @@
+//! Steps 6 to 8 with retries: pick an endpoint, open a connection, relay. The only loop over them. Retried is only what is
+//! always safe: a connection that could not be made, and a reused connection that died before any byte of an answer.
+
+use std::sync::Arc;
+
+use ringway_balancer::{Active, Tried};
+use ringway_io as io;
+
+use crate::answer::Reply;
+use crate::exchange::Exchange;
+use crate::flow::{After, Stop};
+use crate::outcome::Flag;
+use crate::plan::{ClusterPlan, Target};
+use crate::policy::Admitted;
+use crate::relay::framed::{self, Failure};
+use crate::upstream::fresh::{self, OpenFault};
+use crate::upstream::Upstream;
+
+/// Attempts in all: one, and two more where that is safe.
+const MOST_ATTEMPTS: u8 = 3;
+
+/// Try until there is an answer, or nothing more to try.
+pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Result<After, Stop> {
+    let plan = exchange.plan.clone();
+    let cluster = &plan.plan.clusters[admitted.cluster()];
+    let mut tried = Tried::default();
+    // Once a reused connection has failed, the rest of the pool is not believed either.
+    let mut from_pool = true;
+    loop {
+        let (index, target) = pick(exchange, cluster, &admitted, &tried)?;
+        let last = exchange.facts().attempts >= MOST_ATTEMPTS;
+        let _active = Active::new(&target.load);
+        let upstream = match open(exchange, &admitted, cluster, &target, from_pool).await {
+            Ok(upstream) => upstream,
+            Err(OpenFault::NoPlace) => return Err(no_place(exchange, cluster)),
+            Err(_) if !last && exchange.time_left() => {
+                tried.mark(index);
+                cluster.cells.of(exchange.lane.index).retry();
+                continue;
+            }
+            Err(fault) => return Err(unreachable(exchange, &target, &fault)),
+        };
+        let reused = upstream.reused;
+        match framed::relay(exchange, &admitted, upstream).await {
+            Ok(after) => return Ok(after),
+            Err(Failure::Stop(stop)) => return Err(stop),
+            Err(Failure::Unanswered(stop)) => {
+                if !reused {
+                    return Err(stop);
+                }
+                cluster.cells.of(exchange.lane.index).stale();
+                if last || !exchange.request().is_idempotent() || exchange.facts().bytes_in > 0 {
+                    return Err(stop);
+                }
+                exchange.forgive();
+                cluster.cells.of(exchange.lane.index).retry();
+                from_pool = false;
+            }
+        }
+    }
+}
+
+/// Step 6: which endpoint.
+fn pick(
+    exchange: &mut Exchange<'_>,
+    cluster: &ClusterPlan,
+    admitted: &Admitted,
+    tried: &Tried,
+) -> Result<(usize, Arc<Target>), Stop> {
+    let mut cursor = exchange.plan.cursors[admitted.cluster()].borrow_mut();
+    let picked = cluster.endpoints.pick(&mut cursor, exchange.lane.roll(), tried);
+    drop(cursor);
+    let Some(index) = picked else {
+        exchange.note(Flag::NoEndpoint, format_args!("cluster `{}` has no endpoint to choose", cluster.name));
+        return Err(Reply::new(503, Flag::NoEndpoint).into());
+    };
+    let target = cluster.targets[index].clone();
+    let facts = exchange.facts_mut();
+    facts.attempts += 1;
+    facts.target = Some(target.clone());
+    Ok((index, target))
+}
+
+/// Step 7: a connection to it.
+async fn open(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    cluster: &ClusterPlan,
+    target: &Arc<Target>,
+    from_pool: bool,
+) -> Result<Upstream, OpenFault> {
+    let cells = cluster.cells.of(exchange.lane.index);
+    if from_pool && let Some(upstream) = exchange.lane.pool.borrow_mut().take(target) {
+        cells.reused();
+        exchange.facts_mut().reused = true;
+        return Ok(upstream);
+    }
+    let before = io::now_us();
+    let connect_ms = exchange.patience(exchange.route(admitted.route()).timeouts.connect);
+    let opened = fresh::open(cluster, target, exchange.lane.index, connect_ms).await;
+    let took = io::now_us().saturating_sub(before);
+    if !matches!(opened, Err(OpenFault::NoPlace)) {
+        cells.connect(opened.is_ok(), took);
+    }
+    let facts = exchange.facts_mut();
+    facts.connect_us = Some(took);
+    facts.reused = false;
+    opened
+}
+
+fn no_place(exchange: &mut Exchange<'_>, cluster: &ClusterPlan) -> Stop {
+    cluster.cells.of(exchange.lane.index).overflow();
+    let limit = cluster.connections.limit();
+    exchange.note(
+        Flag::Overflow,
+        format_args!("cluster `{}`: limits.connections = {limit} is reached, and no place came free in {} ms", cluster.name, cluster.queue_for_ms),
+    );
+    Reply::new(503, Flag::Overflow).into()
+}
+
+fn unreachable(exchange: &mut Exchange<'_>, target: &Target, fault: &OpenFault) -> Stop {
+    match fault {
+        OpenFault::Failed(error) => {
+            exchange.note(Flag::ConnectFailed, format_args!("endpoint {} could not be reached: {error}", target.text));
+        }
+        _ => exchange.note(Flag::ConnectFailed, format_args!("endpoint {} did not accept in time (timeouts.connect)", target.text)),
+    }
+    Reply::new(503, Flag::ConnectFailed).into()
+}

@@ -1,0 +1,363 @@
+//! One exchange: a request, what was decided about it, and how it ended. Every exchange that began ends with an outcome that
+//! the log and the metrics see, also when its task is dropped. It decides nothing itself.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringway_io as io;
+use ringway_protocols::http1::{Request, RequestHead, ResponseHead, Version};
+
+use crate::accept::Client;
+use crate::lane::{Lane, LanePlan, add};
+use crate::observe::Record;
+use crate::outcome::Flag;
+use crate::plan::{ListenerPlan, RoutePlan, Target};
+use crate::route::Captures;
+
+/// Memory above this is given back when an exchange ends, so that one large head does not stay for ever.
+const KEPT_BYTES: usize = 8 * 1024;
+
+/// The reusable memory of an exchange, and the facts that it gathers.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) head: RequestHead,
+    /// The request's head as received.
+    pub(crate) bytes: Vec<u8>,
+    /// Whether `head` describes `bytes`.
+    pub(crate) parsed: bool,
+    /// The path in normal form.
+    pub(crate) path: Vec<u8>,
+    pub(crate) captures: Captures,
+    pub(crate) answer: ResponseHead,
+    /// The response's head as received, where it came in several pieces.
+    pub(crate) answer_bytes: Vec<u8>,
+    /// Expanded header values, and the rewritten target.
+    pub(crate) text: Vec<u8>,
+    /// For people; empty when there is nothing to say.
+    pub(crate) reason: String,
+    pub(crate) client_ip: String,
+    pub(crate) peer_text: String,
+    pub(crate) id: [u8; 36],
+    /// The request carries an id that we keep (its field), else `id` is ours.
+    pub(crate) id_kept: bool,
+    pub(crate) peer_trusted: bool,
+    pub(crate) route: Option<usize>,
+    pub(crate) cluster: Option<usize>,
+    pub(crate) target: Option<Arc<Target>>,
+    pub(crate) status: u16,
+    pub(crate) flag: Option<Flag>,
+    pub(crate) started_us: u64,
+    pub(crate) sent_us: u64,
+    pub(crate) first_byte_us: Option<u64>,
+    pub(crate) connect_us: Option<u64>,
+    pub(crate) attempts: u8,
+    pub(crate) reused: bool,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+impl Default for Facts {
+    fn default() -> Facts {
+        Facts {
+            head: RequestHead::new(),
+            bytes: Vec::new(),
+            parsed: false,
+            path: Vec::new(),
+            captures: Captures::new(),
+            answer: ResponseHead::new(),
+            answer_bytes: Vec::new(),
+            text: Vec::new(),
+            reason: String::new(),
+            client_ip: String::new(),
+            peer_text: String::new(),
+            id: [b'0'; 36],
+            id_kept: false,
+            peer_trusted: false,
+            route: None,
+            cluster: None,
+            target: None,
+            status: 0,
+            flag: None,
+            started_us: 0,
+            sent_us: 0,
+            first_byte_us: None,
+            connect_us: None,
+            attempts: 0,
+            reused: false,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+}
+
+impl Facts {
+    /// Ready for the next exchange; keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        for memory in [&mut self.bytes, &mut self.path, &mut self.answer_bytes, &mut self.text] {
+            memory.clear();
+            memory.shrink_to(KEPT_BYTES);
+        }
+        for text in [&mut self.reason, &mut self.client_ip, &mut self.peer_text] {
+            text.clear();
+        }
+        self.captures.clear();
+        self.head.reset();
+        self.answer.reset();
+        (self.parsed, self.id_kept, self.peer_trusted, self.reused) = (false, false, false, false);
+        (self.route, self.cluster, self.target, self.flag) = (None, None, None, None);
+        (self.status, self.attempts) = (0, 0);
+        (self.started_us, self.sent_us, self.bytes_in, self.bytes_out) = (0, 0, 0, 0);
+        (self.first_byte_us, self.connect_us) = (None, None);
+    }
+}
+
+/// A running exchange.
+#[derive(Debug)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) lane: &'a Rc<Lane>,
+    pub(crate) client: &'a Client,
+    /// The snapshot that it began with; a reload does not change it.
+    pub(crate) plan: Rc<LanePlan>,
+    pub(crate) listener: usize,
+    /// Some until the exchange has ended.
+    facts: Option<Box<Facts>>,
+}
+
+impl<'a> Exchange<'a> {
+    /// Begin. Nothing was received yet.
+    pub(crate) fn begin(client: &'a Client, lane: &'a Rc<Lane>) -> Exchange<'a> {
+        let (plan, listener) = client.door.plan();
+        let mut facts = lane.borrow_facts();
+        facts.started_us = io::now_us();
+        add(&lane.gauge.exchanges, 1);
+        Exchange { lane, client, plan, listener, facts: Some(facts) }
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        self.facts.as_ref().expect("the facts stay until the exchange has ended")
+    }
+
+    pub(crate) fn facts_mut(&mut self) -> &mut Facts {
+        self.facts.as_mut().expect("the facts stay until the exchange has ended")
+    }
+
+    /// The request. Only after its head was received.
+    pub(crate) fn request(&self) -> Request<'_> {
+        let facts = self.facts();
+        facts.head.view(&facts.bytes)
+    }
+
+    pub(crate) fn listener(&self) -> &ListenerPlan {
+        &self.plan.plan.listeners[self.listener]
+    }
+
+    pub(crate) fn route(&self, index: usize) -> &RoutePlan {
+        &self.plan.plan.routes[index]
+    }
+
+    /// Note why it ends as it does. The first flag stays: what follows from it is not news.
+    pub(crate) fn note(&mut self, flag: Flag, reason: std::fmt::Arguments<'_>) {
+        let facts = self.facts_mut();
+        if facts.flag.is_none() {
+            facts.flag = Some(flag);
+            facts.reason.clear();
+            // Writing to a String cannot fail.
+            let _ = facts.reason.write_fmt(reason);
+        }
+    }
+
+    /// A retry is under way: what went wrong before is not how it ends.
+    pub(crate) fn forgive(&mut self) {
+        let facts = self.facts_mut();
+        facts.flag = None;
+        facts.reason.clear();
+        facts.first_byte_us = None;
+    }
+
+    /// When the route's total time is over, on the worker's clock.
+    pub(crate) fn ends_us(&self) -> Option<u64> {
+        let facts = self.facts();
+        let total = facts.route.and_then(|r| self.route(r).timeouts.total)?;
+        Some(facts.started_us + u64::from(total) * 1000)
+    }
+
+    /// A wait of `ms`, cut to what is left of the total.
+    pub(crate) fn patience(&self, ms: u32) -> u32 {
+        clamp(ms, self.ends_us())
+    }
+
+    /// Whether another attempt makes sense within the total.
+    pub(crate) fn time_left(&self) -> bool {
+        self.ends_us().is_none_or(|end| io::now_us() < end)
+    }
+
+    /// If the total is over, note that as the reason. True if so.
+    pub(crate) fn note_total(&mut self) -> bool {
+        if self.time_left() {
+            return false;
+        }
+        let total = self.facts().route.and_then(|r| self.route(r).timeouts.total).unwrap_or(0);
+        self.note(Flag::TotalTimeout, format_args!("the exchange took longer than {total} ms (route's timeouts.total)"));
+        true
+    }
+
+    /// Note who the client is: the peer, or whom a trusted peer names (semantics 39).
+    pub(crate) fn note_client(&mut self) {
+        let peer = self.client.peer;
+        let trusted = self.plan.plan.trusted.contains(peer);
+        let named = if trusted { self.named_client() } else { None };
+        let facts = self.facts_mut();
+        facts.peer_trusted = trusted;
+        let _ = write!(facts.peer_text, "{peer}");
+        let _ = write!(facts.client_ip, "{}", named.unwrap_or(peer));
+    }
+
+    /// The same where no head could be read: the peer is all that is known.
+    pub(crate) fn note_peer(&mut self) {
+        let peer = self.client.peer;
+        let facts = self.facts_mut();
+        let _ = write!(facts.peer_text, "{peer}");
+        facts.client_ip.push_str(&facts.peer_text);
+    }
+
+    /// The first address from the right of X-Forwarded-For that is not a trusted proxy's.
+    fn named_client(&self) -> Option<IpAddr> {
+        let mut first = None;
+        let mut found = None;
+        // Field values come left to right; the search goes from the right, so the last candidate wins.
+        for value in self.request().values(b"x-forwarded-for") {
+            for part in value.split(|b| *b == b',') {
+                let part = part.trim_ascii();
+                match std::str::from_utf8(part).ok().and_then(|t| t.trim_matches(['[', ']']).parse::<IpAddr>().ok()) {
+                    Some(ip) => {
+                        first.get_or_insert(ip);
+                        if !self.plan.plan.trusted.contains(ip) {
+                            found = Some(ip);
+                        }
+                    }
+                    // Not an address (an obfuscated name, nonsense): what stands left of it cannot be believed either.
+                    None => (found, first) = (None, None),
+                }
+            }
+        }
+        found.or(first)
+    }
+
+    /// Note the exchange's id: a trusted peer's is kept, else a new one is made (semantics 41).
+    pub(crate) fn note_id(&mut self) {
+        let kept = self.facts().peer_trusted && self.request().known(ringway_protocols::http1::Known::XRequestId).is_some();
+        let lane = self.lane;
+        let facts = self.facts_mut();
+        facts.id_kept = kept;
+        if !kept {
+            facts.id = lane.request_id();
+        }
+    }
+
+    /// The id in use.
+    pub(crate) fn id(&self) -> &[u8] {
+        let facts = self.facts();
+        if facts.id_kept && let Some(id) = facts.head.view(&facts.bytes).known(ringway_protocols::http1::Known::XRequestId) {
+            return id;
+        }
+        &facts.id
+    }
+
+    /// Forget it: the client went before the exchange had begun (nothing of a request came).
+    pub(crate) fn forget(mut self) {
+        if let Some(facts) = self.facts.take() {
+            self.lane.return_facts(facts);
+        }
+    }
+
+    fn record(&self, facts: &Facts) {
+        let plan = &self.plan.plan;
+        let flag = facts.flag.unwrap_or(Flag::None);
+        let now = io::now_us();
+        let duration_us = now.saturating_sub(facts.started_us);
+        let worker = self.lane.index;
+        let route = facts.route.map(|r| &plan.routes[r]);
+        let cells = route.map_or(&plan.unrouted, |r| &r.cells);
+        cells.of(worker).exchange(facts.status, flag, duration_us, facts.bytes_in, facts.bytes_out);
+        if let Some(cluster) = facts.cluster {
+            let upstream_us = facts.first_byte_us.unwrap_or(duration_us);
+            plan.clusters[cluster].cells.of(worker).exchange(facts.status, flag, upstream_us);
+        }
+        let mut log = self.lane.log.borrow_mut();
+        if !log.enabled() {
+            return;
+        }
+        let request = facts.parsed.then(|| facts.head.view(&facts.bytes));
+        log.line(&Record {
+            time_unix_us: self.lane.unix_us() - duration_us,
+            duration_us,
+            upstream_us: facts.first_byte_us,
+            connect_us: facts.connect_us,
+            client: &facts.client_ip,
+            peer: &facts.peer_text,
+            listener: &plan.listeners[self.listener].name,
+            method: request.map_or(b"", |r| r.method()),
+            authority: request.map_or(b"", |r| r.authority()),
+            path: request.map_or(b"", |r| r.target()),
+            protocol: if request.is_some_and(|r| r.version() == Version::Http10) { "HTTP/1.0" } else { "HTTP/1.1" },
+            status: facts.status,
+            flag,
+            reason: &facts.reason,
+            route: route.map_or("", |r| &r.name),
+            cluster: facts.cluster.map_or("", |c| &plan.clusters[c].name),
+            endpoint: facts.target.as_ref().map_or("", |t| &t.text),
+            attempts: facts.attempts,
+            reused: facts.reused,
+            bytes_in: facts.bytes_in,
+            bytes_out: facts.bytes_out,
+            request_id: if facts.parsed { self.id() } else { b"" },
+            user_agent: request.and_then(|r| r.known(ringway_protocols::http1::Known::UserAgent)).unwrap_or(b""),
+            worker,
+        });
+    }
+
+    /// What the end of the process cuts is said in its log, up to so many lines per worker.
+    fn report_cut(&self, facts: &Facts) {
+        const LINES: usize = 20;
+        let Ok(mut cut) = self.lane.gauge.cut.lock() else { return };
+        if cut.len() < LINES {
+            let request = facts.parsed.then(|| facts.head.view(&facts.bytes));
+            let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
+            let route = facts.route.map_or("none", |r| &self.plan.plan.routes[r].name);
+            let seconds = io::now_us().saturating_sub(facts.started_us) as f64 / 1e6;
+            cut.push(match request {
+                Some(r) => format!("{} {}{} after {seconds:.1} s (route {route})", text(r.method()), text(r.authority()), text(r.target())),
+                None => format!("an unfinished request head after {seconds:.1} s"),
+            });
+        }
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        add(&self.lane.gauge.exchanges, -1);
+        let Some(mut facts) = self.facts.take() else { return };
+        if self.lane.is_stopping() {
+            facts.flag.get_or_insert(Flag::Cut);
+            self.report_cut(&facts);
+        }
+        self.facts = Some(facts);
+        self.record(self.facts());
+        if let Some(facts) = self.facts.take() {
+            self.lane.return_facts(facts);
+        }
+    }
+}
+
+/// A wait of `ms`, cut to what is left until `ends_us`. At least 1, so that the wait is a wait.
+pub(crate) fn clamp(ms: u32, ends_us: Option<u64>) -> u32 {
+    match ends_us {
+        None => ms,
+        Some(end) => {
+            let left = end.saturating_sub(io::now_us()) / 1000;
+            u32::try_from(left).map_or(ms, |left| left.min(ms)).max(1)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! THE page: a connection's steps in order, and an exchange's steps in order. Each step takes the proof of the one before,
+//! and each is a file of its own. What is not here does not happen to a request.
+
+use std::rc::Rc;
+
+use crate::accept::Client;
+use crate::answer::{self, Reply};
+use crate::attempt;
+use crate::exchange::Exchange;
+use crate::lane::Lane;
+use crate::policy;
+use crate::route;
+use crate::session;
+
+/// What becomes of the client's connection after an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The next request may come.
+    KeepAlive,
+    /// End of stream after what was sent.
+    Close,
+    /// The same, but the client may still be sending: its bytes are discarded for a while, lest a reset destroys the answer.
+    Linger,
+    /// Reset, so that a cut answer cannot be taken for a whole one.
+    Abort,
+}
+
+/// How a step ends the exchange early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Nothing of a request came; nobody is waiting for anything.
+    NoRequest,
+    /// We answer it ourselves.
+    Reply(Reply),
+    /// It cannot be answered any more: the client is gone, or the answer has already begun.
+    End(After),
+}
+
+impl From<Reply> for Stop {
+    fn from(reply: Reply) -> Stop {
+        Stop::Reply(reply)
+    }
+}
+
+/// Steps 1 to 3, once per connection: accepted, then a session of the protocol that it speaks.
+pub(crate) async fn serve(client: Client, lane: Rc<Lane>) {
+    session::http1::serve(client, lane).await;
+}
+
+/// Steps 4 to 8, once per request: route, policy, then attempts (pick, open, relay), and an answer in any case.
+pub(crate) async fn exchange(client: &Client, lane: &Rc<Lane>) -> After {
+    let mut exchange = Exchange::begin(client, lane);
+    match steps(&mut exchange).await {
+        Ok(after) | Err(Stop::End(after)) => after,
+        Err(Stop::Reply(reply)) => answer::send(reply, &mut exchange).await,
+        Err(Stop::NoRequest) => {
+            exchange.forget();
+            After::Close
+        }
+    }
+}
+
+async fn steps(exchange: &mut Exchange<'_>) -> Result<After, Stop> {
+    let received = session::http1::receive(exchange).await?;
+    let routed = route::step::find(exchange, received)?;
+    let admitted = policy::admit(exchange, routed).await?;
+    attempt::run(exchange, admitted).await
+}

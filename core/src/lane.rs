@@ -1,0 +1,238 @@
+//! A lane is what one worker owns: its view of the plan, its doors, its pool of upstream connections, its dice, its log
+//! writer, and the reusable memory of exchanges. Nothing of it is shared; orders come in by one mailbox.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ringway_balancer::Cursor;
+use ringway_io as io;
+
+use crate::accept::Door;
+use crate::exchange::Facts;
+use crate::observe::{Dice, LogWriter, RequestIds};
+use crate::plan::{DoorKey, Plan};
+use crate::upstream::pool::Pool;
+
+/// How often a lane does its small chores. Bounds how late a log line appears and how long past its time an idle upstream
+/// connection may live; five wake-ups a second cost an idle worker nothing that can be measured.
+const CHORES_MS: u32 = 200;
+
+/// What the side thread tells a worker.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Serve by this plan from now on. `sockets` are the listening sockets that are new with it.
+    Publish { plan: Arc<Plan>, sockets: Vec<(DoorKey, TcpListener)> },
+    /// Accept nothing more, close what is idle, end the rest after its exchange.
+    Drain,
+    /// End now.
+    Stop,
+}
+
+/// What a worker shows to the side thread.
+#[derive(Debug, Default)]
+pub(crate) struct LaneGauge {
+    pub(crate) connections: AtomicU64,
+    pub(crate) exchanges: AtomicU64,
+    /// What the end of the process cut, a line each.
+    pub(crate) cut: Mutex<Vec<String>>,
+}
+
+/// A plan with this worker's own state beside it.
+#[derive(Debug)]
+pub(crate) struct LanePlan {
+    pub(crate) plan: Arc<Plan>,
+    /// By cluster.
+    pub(crate) cursors: Vec<RefCell<Cursor>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) index: usize,
+    pub(crate) pool: RefCell<Pool>,
+    pub(crate) log: RefCell<LogWriter>,
+    pub(crate) gauge: Arc<LaneGauge>,
+    dice: RefCell<Dice>,
+    ids: RefCell<RequestIds>,
+    doors: RefCell<HashMap<DoorKey, Rc<Door>>>,
+    facts: RefCell<Vec<Box<Facts>>>,
+    /// The task of each client connection, so that a drain can wake the idle ones.
+    sessions: RefCell<Sessions>,
+    draining: Cell<bool>,
+    stopping: Cell<bool>,
+    /// Unix time minus the worker's clock, in microseconds; renewed with the chores, so that it follows a set clock.
+    unix_offset_us: Cell<u64>,
+}
+
+impl Lane {
+    pub(crate) fn new(index: usize, log: LogWriter, gauge: Arc<LaneGauge>, seed: u64) -> Lane {
+        Lane {
+            index,
+            pool: RefCell::default(),
+            log: RefCell::new(log),
+            gauge,
+            dice: RefCell::new(Dice::new(seed)),
+            ids: RefCell::new(RequestIds::new(seed.rotate_left(32))),
+            doors: RefCell::default(),
+            facts: RefCell::default(),
+            sessions: RefCell::default(),
+            draining: Cell::new(false),
+            stopping: Cell::new(false),
+            unix_offset_us: Cell::new(unix_offset_us()),
+        }
+    }
+
+    /// The worker's main task: follow orders until the one to stop.
+    pub(crate) async fn run(self: Rc<Lane>, mut orders: io::Receiver<Order>) {
+        io::spawn(self.clone().chores());
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Publish { plan, sockets } => self.publish(plan, sockets),
+                Order::Drain => self.drain(),
+                Order::Stop => break,
+            }
+        }
+        self.stopping.set(true);
+        self.log.borrow_mut().tick();
+    }
+
+    async fn chores(self: Rc<Lane>) {
+        loop {
+            io::sleep(CHORES_MS).await;
+            self.unix_offset_us.set(unix_offset_us());
+            self.pool.borrow_mut().sweep(io::now_ms());
+            self.log.borrow_mut().tick();
+        }
+    }
+
+    /// Cannot fail: everything that could was done before the order was sent.
+    fn publish(self: &Rc<Lane>, plan: Arc<Plan>, sockets: Vec<(DoorKey, TcpListener)>) {
+        let cursors = plan.clusters.iter().map(|_| RefCell::default()).collect();
+        let lane_plan = Rc::new(LanePlan { plan, cursors });
+        let mut doors = self.doors.borrow_mut();
+        let mut before = std::mem::take(&mut *doors);
+        let mut sockets: HashMap<DoorKey, TcpListener> = sockets.into_iter().collect();
+        for (index, listener) in lane_plan.plan.listeners.iter().enumerate() {
+            for key in &listener.doors {
+                if let Some(door) = before.remove(key) {
+                    door.follow(lane_plan.clone(), index);
+                    doors.insert(key.clone(), door);
+                } else if let Some(socket) = sockets.remove(key) {
+                    let door = Door::open(socket, lane_plan.clone(), index, self);
+                    doors.extend(door.map(|door| (key.clone(), door)));
+                }
+            }
+        }
+        let gone = !before.is_empty();
+        before.into_values().for_each(|door| door.close());
+        drop(doors);
+        self.pool.borrow_mut().keep_only(&lane_plan.plan);
+        if gone {
+            self.wake_sessions();
+        }
+    }
+
+    fn drain(&self) {
+        self.draining.set(true);
+        self.doors.borrow_mut().drain().for_each(|(_, door)| door.close());
+        self.pool.borrow_mut().clear();
+        self.wake_sessions();
+    }
+
+    fn wake_sessions(&self) {
+        self.sessions.borrow().wakers.iter().flatten().for_each(Waker::wake_by_ref);
+    }
+
+    /// The process is on its way out: connections end after their exchange.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// The worker is ending now: what still runs is being cut.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// A random number.
+    pub(crate) fn roll(&self) -> u64 {
+        self.dice.borrow_mut().next()
+    }
+
+    /// A new request id.
+    pub(crate) fn request_id(&self) -> [u8; 36] {
+        self.ids.borrow_mut().next(self.unix_us() / 1000)
+    }
+
+    /// Unix time of this loop turn, in microseconds.
+    pub(crate) fn unix_us(&self) -> u64 {
+        io::now_us() + self.unix_offset_us.get()
+    }
+
+    /// Reused memory for one exchange.
+    pub(crate) fn borrow_facts(&self) -> Box<Facts> {
+        self.facts.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Give it back. The number kept follows the peak of concurrent exchanges, each with at most a few KiB.
+    pub(crate) fn return_facts(&self, mut facts: Box<Facts>) {
+        facts.clear();
+        self.facts.borrow_mut().push(facts);
+    }
+
+    /// Note a client connection for as long as the answer lives.
+    pub(crate) fn enter_session(self: &Rc<Lane>, waker: Waker) -> SessionSeat {
+        add(&self.gauge.connections, 1);
+        let seat = self.sessions.borrow_mut().insert(waker);
+        SessionSeat { lane: self.clone(), seat }
+    }
+}
+
+fn unix_offset_us() -> u64 {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64);
+    unix.saturating_sub(io::now_us())
+}
+
+/// Add to a cell that only this worker writes: no locked instruction is needed.
+pub(crate) fn add(cell: &AtomicU64, n: i64) {
+    cell.store(cell.load(Ordering::Relaxed).wrapping_add_signed(n), Ordering::Relaxed);
+}
+
+/// Wakers by seat, with the free seats in a list.
+#[derive(Debug, Default)]
+struct Sessions {
+    wakers: Vec<Option<Waker>>,
+    free: Vec<u32>,
+}
+
+impl Sessions {
+    fn insert(&mut self, waker: Waker) -> u32 {
+        if let Some(seat) = self.free.pop() {
+            self.wakers[seat as usize] = Some(waker);
+            return seat;
+        }
+        self.wakers.push(Some(waker));
+        (self.wakers.len() - 1) as u32
+    }
+}
+
+/// A client connection's entry in its lane; leaves when dropped.
+#[derive(Debug)]
+pub(crate) struct SessionSeat {
+    lane: Rc<Lane>,
+    seat: u32,
+}
+
+impl Drop for SessionSeat {
+    fn drop(&mut self) {
+        let mut sessions = self.lane.sessions.borrow_mut();
+        sessions.wakers[self.seat as usize] = None;
+        sessions.free.push(self.seat);
+        add(&self.lane.gauge.connections, -1);
+    }
+}

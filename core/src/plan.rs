@@ -1,0 +1,177 @@
+//! A plan is what a checked configuration becomes: compiled, resolved, immutable, shared by all workers. It is not the
+//! configuration (that has text, places and names) and holds nothing that changes but shared counters and limits.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ringway_balancer::{Endpoints, Gate, Load};
+use ringway_config::{Cidr, HostSent, SplitBy};
+use ringway_protocols::http1::HeadLimits;
+use socket2::SockAddr;
+
+use crate::observe::{ClusterCells, ListenerCells, RouteCells};
+use crate::route::{Router, Split, Template};
+
+/// Everything that a worker needs to serve by one configuration.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) router: Router,
+    pub(crate) listeners: Vec<ListenerPlan>,
+    /// The file's routes in order, then one for each listener that serves a cluster without routes.
+    pub(crate) routes: Vec<RoutePlan>,
+    pub(crate) clusters: Vec<ClusterPlan>,
+    pub(crate) trusted: Trusted,
+    /// Our name in `Via`.
+    pub(crate) via: String,
+    /// Where requests that matched no route are counted.
+    pub(crate) unrouted: Arc<RouteCells>,
+}
+
+/// One listener. Durations are in milliseconds.
+#[derive(Debug)]
+pub(crate) struct ListenerPlan {
+    pub(crate) name: String,
+    /// The sockets it accepts from.
+    pub(crate) doors: Vec<DoorKey>,
+    pub(crate) headers_ms: u32,
+    pub(crate) idle_ms: u32,
+    pub(crate) body_ms: u32,
+    pub(crate) limits: HeadLimits,
+    pub(crate) body_limit: Option<u64>,
+    /// Client connections over all workers.
+    pub(crate) connections: Option<Arc<Gate>>,
+    pub(crate) cells: Arc<ListenerCells>,
+    /// The route that takes everything, for a listener with `to`.
+    pub(crate) only_route: Option<usize>,
+}
+
+/// Names a listening socket over reloads: the address as configured, with the listener's name where the port is 0 (two
+/// listeners on port 0 are two sockets).
+pub(crate) type DoorKey = String;
+
+/// One route.
+#[derive(Debug)]
+pub(crate) struct RoutePlan {
+    pub(crate) name: String,
+    pub(crate) action: ActionPlan,
+    pub(crate) request_edits: Vec<EditPlan>,
+    pub(crate) response_edits: Vec<EditPlan>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) body_limit: Option<u64>,
+    pub(crate) cells: Arc<RouteCells>,
+}
+
+/// A route's patience, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    pub(crate) connect: u32,
+    pub(crate) first_byte: u32,
+    pub(crate) idle: u32,
+    pub(crate) tunnel_idle: u32,
+    pub(crate) total: Option<u32>,
+}
+
+/// What a route does.
+#[derive(Debug)]
+pub(crate) enum ActionPlan {
+    Forward { split: Split, split_by: Option<SplitBy>, rewrite: Option<RewritePlan> },
+    Redirect { status: u16, location: Template },
+    Respond { status: u16, body: Arc<[u8]>, content_type: String },
+}
+
+/// How the path changes on its way.
+#[derive(Debug)]
+pub(crate) enum RewritePlan {
+    /// So many bytes of the path are replaced by the text.
+    Prefix { matched: usize, with: String },
+    Path(Template),
+}
+
+/// A header change with its value compiled.
+#[derive(Debug)]
+pub(crate) enum EditPlan {
+    Set { name: String, value: Template },
+    Add { name: String, value: Template },
+    Remove { name: String },
+}
+
+/// One cluster.
+#[derive(Debug)]
+pub(crate) struct ClusterPlan {
+    pub(crate) name: String,
+    pub(crate) endpoints: Endpoints,
+    /// By the index that [`Endpoints::pick`] answers.
+    pub(crate) targets: Vec<Arc<Target>>,
+    pub(crate) requests: Arc<Gate>,
+    pub(crate) connections: Arc<Gate>,
+    pub(crate) queue_for_ms: u32,
+    pub(crate) host: HostSent,
+    pub(crate) pool_idle_ms: u32,
+    pub(crate) cells: Arc<ClusterCells>,
+}
+
+/// One endpoint at run time; the same over reloads as long as its cluster keeps it, so that pools and load counts stay.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// Dense; indexes the workers' pools.
+    pub(crate) id: u32,
+    /// As written in the file.
+    pub(crate) text: String,
+    pub(crate) address: SockAddr,
+    pub(crate) load: Arc<Load>,
+}
+
+/// The proxies whose word about the client counts.
+#[derive(Debug, Default)]
+pub(crate) struct Trusted(pub(crate) Vec<Cidr>);
+
+impl Trusted {
+    /// Whether `ip` is one of them. An IPv4-mapped IPv6 address counts as its IPv4 address.
+    pub(crate) fn contains(&self, ip: IpAddr) -> bool {
+        !self.0.is_empty() && {
+            let ip = ip.to_canonical();
+            self.0.iter().any(|block| holds(block, ip))
+        }
+    }
+}
+
+fn holds(block: &Cidr, ip: IpAddr) -> bool {
+    match (block.addr, ip) {
+        (IpAddr::V4(b), IpAddr::V4(a)) => same_prefix(u128::from(b.to_bits()) << 96, u128::from(a.to_bits()) << 96, block.prefix),
+        (IpAddr::V6(b), IpAddr::V6(a)) => same_prefix(b.to_bits(), a.to_bits(), block.prefix),
+        _ => false,
+    }
+}
+
+fn same_prefix(a: u128, b: u128, bits: u8) -> bool {
+    bits == 0 || (a ^ b) >> (128 - u32::from(bits.min(128))) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(text: &str) -> Cidr {
+        let (addr, prefix) = text.split_once('/').unwrap();
+        Cidr { addr: addr.parse().unwrap(), prefix: prefix.parse().unwrap() }
+    }
+
+    #[test]
+    fn trust_follows_the_prefix() {
+        let trusted = Trusted(vec![block("10.0.0.0/8"), block("192.168.1.4/32"), block("2001:db8::/33")]);
+        for (ip, expected) in [
+            ("10.200.3.4", true),
+            ("11.0.0.1", false),
+            ("192.168.1.4", true),
+            ("192.168.1.5", false),
+            ("::ffff:10.1.2.3", true),
+            ("2001:db8:7fff::1", true),
+            ("2001:db8:8000::1", false),
+        ] {
+            assert_eq!(trusted.contains(ip.parse().unwrap()), expected, "{ip}");
+        }
+        assert!(Trusted(vec![block("0.0.0.0/0")]).contains("8.8.8.8".parse().unwrap()));
+        assert!(!Trusted(vec![block("0.0.0.0/0")]).contains("::1".parse().unwrap()));
+        assert!(!Trusted::default().contains("10.0.0.1".parse().unwrap()));
+    }
+}

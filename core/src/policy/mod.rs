@@ -1,0 +1,88 @@
+//! Step 5: what a routed request must pass before anything is opened for it, in a fixed order: loop, body limit, the
+//! cluster's request limit. Access rules, rate limits and deadlines find their place in this list. It opens nothing.
+
+use std::pin::pin;
+
+use ringway_balancer::Permit;
+use ringway_protocols::http1::{self, BodyFraming};
+
+use crate::answer::Reply;
+use crate::exchange::Exchange;
+use crate::flow::Stop;
+use crate::outcome::Flag;
+use crate::route::step::Routed;
+use crate::within::within;
+
+/// Proof that a request may go on: only [`admit`] makes it, and only it opens an upstream. It holds the request's place in
+/// its cluster's limit.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    route: usize,
+    cluster: usize,
+    _place: Permit,
+}
+
+impl Admitted {
+    pub(crate) fn route(&self) -> usize {
+        self.route
+    }
+
+    pub(crate) fn cluster(&self) -> usize {
+        self.cluster
+    }
+}
+
+/// Pass all of them or be answered.
+pub(crate) async fn admit(exchange: &mut Exchange<'_>, routed: Routed) -> Result<Admitted, Stop> {
+    loops(exchange)?;
+    body_limit(exchange, &routed)?;
+    let place = request_limit(exchange, &routed).await?;
+    Ok(Admitted { route: routed.route(), cluster: routed.cluster(), _place: place })
+}
+
+/// Our own name twice in Via: the request goes in a circle (semantics 44).
+fn loops(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+    if !http1::loop_seen(&exchange.request(), exchange.plan.plan.via.as_bytes()) {
+        return Ok(());
+    }
+    exchange.note(Flag::Loop, format_args!("this request has passed here before (our name stands twice in Via)"));
+    Err(Reply::new(508, Flag::Loop).into())
+}
+
+/// A body that says that it is too large is refused before any of it is read.
+fn body_limit(exchange: &mut Exchange<'_>, routed: &Routed) -> Result<(), Stop> {
+    let limit = limit_of_body(exchange, routed.route());
+    match exchange.request().framing() {
+        BodyFraming::Length(n) if n > limit => {
+            exchange.note(Flag::BodyLimit, format_args!("the body of {n} bytes is over the limit of {limit}"));
+            Err(Reply::closing(413, Flag::BodyLimit).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The route's limit before the listener's; `u64::MAX` without one.
+pub(crate) fn limit_of_body(exchange: &Exchange<'_>, route: usize) -> u64 {
+    exchange.route(route).body_limit.or(exchange.listener().body_limit).unwrap_or(u64::MAX)
+}
+
+async fn request_limit(exchange: &mut Exchange<'_>, routed: &Routed) -> Result<Permit, Stop> {
+    let plan = exchange.plan.clone();
+    let cluster = &plan.plan.clusters[routed.cluster()];
+    if let Some(place) = cluster.requests.try_enter() {
+        return Ok(place);
+    }
+    let waited = match cluster.requests.enter() {
+        Ok(turn) => within(cluster.queue_for_ms, pin!(turn)).await,
+        Err(_) => None,
+    };
+    waited.ok_or_else(|| {
+        cluster.cells.of(exchange.lane.index).overflow();
+        let (limit, waiting) = (cluster.requests.limit(), cluster.requests.waiting());
+        exchange.note(
+            Flag::Overflow,
+            format_args!("cluster `{}`: limits.requests = {limit} is reached and {waiting} wait in the queue", cluster.name),
+        );
+        Reply::new(503, Flag::Overflow).into()
+    })
+}

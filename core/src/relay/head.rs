@@ -1,0 +1,138 @@
+//! Heads as they go on: the request's for the upstream, the response's for the client, with the route's changes in them.
+
+use std::ops::Range;
+
+use ringway_config::HostSent;
+use ringway_io::OutBuf;
+use ringway_protocols::http1::{
+    BodyFraming, ClientConnection, FieldEdit, Forwarded, RequestEdit, ResponseEdit, write_request, write_response,
+};
+use smallvec::SmallVec;
+
+use crate::exchange::Exchange;
+use crate::plan::{ActionPlan, EditPlan, RewritePlan, Target};
+use crate::policy::Admitted;
+use crate::route::step::variables;
+
+/// Where the expanded values of a route's edits stand in the exchange's text.
+type Values = SmallVec<[Range<usize>; 8]>;
+
+/// The request's head for `target`.
+pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: &Target) -> OutBuf {
+    let mut text = std::mem::take(&mut exchange.facts_mut().text);
+    text.clear();
+    let plan = exchange.plan.clone();
+    let route = &plan.plan.routes[admitted.route()];
+    let new_target = rewritten_target(exchange, &route.action, &mut text).then_some(0..text.len());
+    let values = expand(exchange, &route.request_edits, &mut text);
+    let edits = field_edits(&route.request_edits, &values, &text);
+    let facts = exchange.facts();
+    let host = match &plan.plan.clusters[admitted.cluster()].host {
+        HostSent::Keep => None,
+        HostSent::Upstream => Some(target.text.as_bytes()),
+        HostSent::Literal(host) => Some(host.as_bytes()),
+    };
+    let request = exchange.request();
+    let edit = RequestEdit {
+        target: new_target.map(|range| &text[range]),
+        host,
+        via: plan.plan.via.as_bytes(),
+        forwarded: Forwarded {
+            trusted: facts.peer_trusted,
+            peer: facts.peer_text.as_bytes(),
+            proto: b"http",
+            port: exchange.client.door.port().as_bytes(),
+        },
+        request_id: (!facts.id_kept).then_some(&facts.id[..]),
+        websocket: request.wants_websocket(),
+        edits: &edits,
+    };
+    let mut out = OutBuf::take();
+    write_request(&mut out, &request, &edit);
+    drop(edits);
+    exchange.facts_mut().text = text;
+    out
+}
+
+/// Write the target into `text` if it is not the one received. Decided on the path in normal form: what was matched is what
+/// is sent, lest the upstream sees a path that the routes did not.
+fn rewritten_target(exchange: &Exchange<'_>, action: &ActionPlan, text: &mut Vec<u8>) -> bool {
+    let facts = exchange.facts();
+    let request = exchange.request();
+    let rewrite = match action {
+        ActionPlan::Forward { rewrite, .. } => rewrite.as_ref(),
+        _ => None,
+    };
+    match rewrite {
+        None if facts.path == request.path() => return false,
+        None => text.extend_from_slice(&facts.path),
+        Some(RewritePlan::Prefix { matched, with }) => {
+            let rest = facts.path.get(*matched..).unwrap_or_default();
+            text.extend_from_slice(with.trim_end_matches('/').as_bytes());
+            text.extend_from_slice(rest);
+        }
+        Some(RewritePlan::Path(template)) => template.expand(&variables(exchange), text),
+    }
+    if text.first() != Some(&b'/') && request.path() != b"*" {
+        text.insert(0, b'/');
+    }
+    if let Some(query) = request.query() {
+        text.push(b'?');
+        text.extend_from_slice(query);
+    }
+    true
+}
+
+fn expand(exchange: &Exchange<'_>, edits: &[EditPlan], text: &mut Vec<u8>) -> Values {
+    let mut values = Values::new();
+    for edit in edits {
+        let start = text.len();
+        if let EditPlan::Set { value, .. } | EditPlan::Add { value, .. } = edit {
+            value.expand(&variables(exchange), text);
+        }
+        values.push(start..text.len());
+    }
+    values
+}
+
+fn field_edits<'t>(edits: &'t [EditPlan], values: &Values, text: &'t [u8]) -> SmallVec<[FieldEdit<'t>; 8]> {
+    let with_value = edits.iter().zip(values);
+    with_value
+        .map(|(edit, range)| match edit {
+            EditPlan::Set { name, .. } => FieldEdit::Set { name: name.as_bytes(), value: &text[range.clone()] },
+            EditPlan::Add { name, .. } => FieldEdit::Add { name: name.as_bytes(), value: &text[range.clone()] },
+            EditPlan::Remove { name } => FieldEdit::Remove { name: name.as_bytes() },
+        })
+        .collect()
+}
+
+/// The response's head for the client. `framing` is how its body will be sent.
+pub(crate) fn response(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    framing: BodyFraming,
+    connection: ClientConnection,
+    websocket: bool,
+) -> OutBuf {
+    let mut text = std::mem::take(&mut exchange.facts_mut().text);
+    text.clear();
+    let plan = exchange.plan.clone();
+    let route = &plan.plan.routes[admitted.route()];
+    let values = expand(exchange, &route.response_edits, &mut text);
+    let edits = field_edits(&route.response_edits, &values, &text);
+    let facts = exchange.facts();
+    let edit = ResponseEdit {
+        via: plan.plan.via.as_bytes(),
+        client: exchange.request().version(),
+        connection,
+        framing,
+        request_id: Some(exchange.id()),
+        websocket,
+        edits: &edits,
+    };
+    let mut out = OutBuf::take();
+    write_response(&mut out, &facts.answer.view(&facts.answer_bytes), &edit);
+    drop(edits);
+    exchange.facts_mut().text = text;
+    out
+}

@@ -1,0 +1,143 @@
+//! HTTP/1.1 on the client's side: wait for a request, receive its head, go on or close. An idle connection holds no buffer
+//! and a small future: what an exchange needs is taken when its first byte has come.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::task::Poll;
+
+use ringway_io as io;
+use ringway_protocols::http1::RequestFault;
+
+use crate::accept::Client;
+use crate::answer::Reply;
+use crate::exchange::{Exchange, Facts};
+use crate::flow::{self, After, Stop};
+use crate::lane::Lane;
+use crate::observe::ClientTimeout;
+use crate::outcome::Flag;
+
+/// A client that is still sending after an error answer is listened to for so much and so long, then closed.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER_MS: u32 = 2_000;
+
+/// Proof that a whole, valid head was received. Only [`receive`] makes it.
+#[derive(Debug)]
+pub(crate) struct Received {
+    _only_here: (),
+}
+
+/// Serve requests until the connection ends.
+pub(crate) async fn serve(client: Client, lane: Rc<Lane>) {
+    let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+    let _seat = lane.enter_session(waker);
+    let (plan, listener) = client.door.plan();
+    let cells = plan.plan.listeners[listener].cells.clone();
+    drop(plan);
+    cells.of(lane.index).opened();
+    let mut first = true;
+    let mut after = After::Close;
+    while next_request(&client, &lane, first).await {
+        after = io::pooled(flow::exchange(&client, &lane)).await;
+        if after != After::KeepAlive {
+            break;
+        }
+        after = After::Close;
+        first = false;
+    }
+    cells.of(lane.index).closed();
+    match after {
+        After::KeepAlive | After::Close => {}
+        After::Linger => client.stream.close_lingering(LINGER_BYTES, LINGER_MS),
+        After::Abort => client.stream.abort(),
+    }
+}
+
+/// Wait, without a buffer, until something of a request is here. False: the connection is to be closed. A client that never
+/// sends a byte is closed without a word: browsers open connections ahead of need, and a 408 would answer a later request.
+async fn next_request(client: &Client, lane: &Lane, first: bool) -> bool {
+    let (plan, listener) = client.door.plan();
+    let listener = &plan.plan.listeners[listener];
+    client.stream.set_deadline(if first { listener.headers_ms } else { listener.idle_ms });
+    drop(plan);
+    poll_fn(|cx| {
+        match client.stream.poll_readable(cx) {
+            // What has come is served even while draining: the request was sent before the client could know.
+            Poll::Ready(readable) => Poll::Ready(readable.is_ok()),
+            Poll::Pending if !first && (lane.is_draining() || client.door.is_closed()) => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Receive the head of the next request. Bytes behind it stay in the stream.
+pub(crate) async fn receive(exchange: &mut Exchange<'_>) -> Result<Received, Stop> {
+    let stream = &exchange.client.stream;
+    stream.set_deadline(exchange.listener().headers_ms);
+    let limits = exchange.listener().limits;
+    loop {
+        let mut buf = match stream.recv().await {
+            Ok(Some(buf)) => buf,
+            Ok(None) => return Err(ended(exchange)),
+            Err(error) => return Err(failed(exchange, error.kind())),
+        };
+        let Facts { head, bytes, .. } = exchange.facts_mut();
+        // Almost every head comes in one piece and is parsed where the kernel put it.
+        let parsed = if bytes.is_empty() {
+            head.parse(&buf, &limits).map(|done| done.inspect(|n| bytes.extend_from_slice(&buf[..*n])).map(|n| buf.advance(n)))
+        } else {
+            let before = bytes.len();
+            bytes.extend_from_slice(&buf);
+            head.parse(bytes, &limits).map(|done| {
+                done.map(|n| {
+                    buf.advance(n - before);
+                    bytes.truncate(n);
+                })
+            })
+        };
+        match parsed {
+            Ok(Some(())) => {
+                stream.unread(buf);
+                stream.clear_deadline();
+                exchange.facts_mut().parsed = true;
+                exchange.note_client();
+                exchange.note_id();
+                return Ok(Received { _only_here: () });
+            }
+            Ok(None) if bytes.is_empty() => bytes.extend_from_slice(&buf),
+            Ok(None) => {}
+            Err(fault) => return Err(refused(exchange, fault)),
+        }
+    }
+}
+
+fn ended(exchange: &mut Exchange<'_>) -> Stop {
+    if exchange.facts().bytes.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+        return Stop::NoRequest;
+    }
+    exchange.note(Flag::ClientGone, format_args!("the client closed in the middle of a request head"));
+    Stop::End(After::Close)
+}
+
+fn failed(exchange: &mut Exchange<'_>, kind: ErrorKind) -> Stop {
+    let empty = exchange.facts().bytes.is_empty();
+    if kind == ErrorKind::TimedOut && !empty {
+        let ms = exchange.listener().headers_ms;
+        exchange.listener().cells.of(exchange.lane.index).timeout(ClientTimeout::Headers);
+        exchange.note(Flag::ClientTimeout, format_args!("the request head was not complete after {ms} ms (listener's timeouts.headers)"));
+        return Reply::closing(408, Flag::ClientTimeout).into();
+    }
+    if empty {
+        return Stop::NoRequest;
+    }
+    exchange.note(Flag::ClientGone, format_args!("the client reset the connection in the middle of a request head"));
+    Stop::End(After::Close)
+}
+
+fn refused(exchange: &mut Exchange<'_>, fault: RequestFault) -> Stop {
+    exchange.listener().cells.of(exchange.lane.index).protocol_error(fault.label());
+    exchange.note_peer();
+    exchange.note(Flag::ClientProtocol, format_args!("{}", fault.explain()));
+    Reply::closing(fault.status(), Flag::ClientProtocol).into()
+}

@@ -1,0 +1,67 @@
+//! Listening sockets, made on the side thread so that what can fail has failed before a plan is published.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that may wait to be accepted, per socket; the kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// One listening socket for each of `workers`, all on one address (SO_REUSEPORT: the kernel spreads connections by hash).
+/// Port 0 becomes a free port, the same for all. `[::]` takes IPv4 as well.
+pub(crate) fn listen(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    match listen_on(address, workers) {
+        // No IPv6 on this machine: `:8080` still means every address that there is.
+        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) && address.ip().is_unspecified() => {
+            listen_on((Ipv4Addr::UNSPECIFIED, address.port()).into(), workers)
+        }
+        other => other,
+    }
+}
+
+fn listen_on(mut address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    // With SO_REUSEPORT another process of the same user could share the port without a word. Asking without it first
+    // shows that.
+    if address.port() != 0 {
+        bind(address, false)?;
+    }
+    let mut sockets = Vec::with_capacity(workers);
+    for _ in 0..workers {
+        let socket = bind(address, true)?;
+        socket.listen(BACKLOG)?;
+        let socket = TcpListener::from(socket);
+        address = socket.local_addr()?;
+        sockets.push(socket);
+    }
+    Ok((address, sockets))
+}
+
+fn bind(address: SocketAddr, share: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    // Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_share_a_port_and_strangers_do_not() {
+        let (address, sockets) = listen("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        assert_eq!(sockets.len(), 2);
+        assert!(sockets.iter().all(|s| s.local_addr().unwrap() == address));
+        let again = listen(address, 1).unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
+        drop(sockets);
+        listen(address, 1).unwrap();
+    }
+}

@@ -1,0 +1,313 @@
+//! Starting, publishing and stopping: the workers' threads, their sockets, and the plan that they serve by. Runs on the side
+//! thread. It reads no file and knows no signal; `control` does, and calls this.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ringway_balancer::Gate;
+use ringway_config::{Config, Io, Workers};
+use ringway_io::{DriverChoice, DriverKind, Sender, WorkerOptions};
+
+use crate::assemble::{Assembler, door_key};
+use crate::control::{self, ConfigFiles, InFlight, Loaded, Proxy, ReloadEvents};
+use crate::lane::{Lane, LaneGauge, Order};
+use crate::observe::access_log::Destination;
+use crate::observe::{AccessLog, ClusterGauges, EndpointGauges, GateGauges, Gauges, Registry, process_log};
+use crate::plan::{DoorKey, Plan, Target};
+use crate::sockets;
+
+/// Orders that may wait for a worker; one reload is one order.
+const MAILBOX: usize = 256;
+
+/// The running proxy.
+pub struct Supervisor {
+    assembler: Assembler,
+    lanes: Vec<Worker>,
+    /// Where each door is bound.
+    doors: HashMap<DoorKey, SocketAddr>,
+    listeners: Vec<(String, SocketAddr)>,
+    access_log: Arc<AccessLog>,
+    /// What cannot change while running.
+    started: (Workers, Io),
+    plan: Arc<Mutex<Option<Arc<Plan>>>>,
+    stopping: bool,
+}
+
+struct Worker {
+    orders: Sender<Order>,
+    gauge: Arc<LaneGauge>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// Start the workers. They serve nothing until the first [`Proxy::apply`].
+pub fn start(config: &Config, metrics: Arc<Registry>) -> Result<Supervisor, String> {
+    let workers = metrics.workers();
+    let access_log =
+        AccessLog::start(&config.access_log.to, workers, metrics.clone()).map(Arc::new).map_err(|e| format!("access_log.to: {e}"))?;
+    let cpus = ringway_io::allowed_cpus();
+    let mut lanes = Vec::new();
+    for index in 0..workers {
+        // Pinned only where each worker has a core of its own: two on one core would be stuck there.
+        let cpu = (workers == cpus.len()).then(|| cpus[index]);
+        lanes.push(start_worker(index, cpu, config.server.io, &access_log, &metrics)?);
+    }
+    Ok(Supervisor {
+        assembler: Assembler::new(metrics),
+        lanes,
+        doors: HashMap::new(),
+        listeners: Vec::new(),
+        access_log,
+        started: (config.server.workers, config.server.io),
+        plan: Arc::default(),
+        stopping: false,
+    })
+}
+
+/// How many workers a configuration asks for.
+pub fn worker_count(config: &Config) -> usize {
+    match config.server.workers {
+        Workers::Count(n) => usize::from(n),
+        Workers::Auto => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+fn start_worker(
+    index: usize,
+    cpu: Option<usize>,
+    io: Io,
+    access_log: &AccessLog,
+    metrics: &Registry,
+) -> Result<Worker, String> {
+    let driver = match io {
+        Io::Auto => DriverChoice::Auto,
+        Io::Uring => DriverChoice::Uring,
+        Io::Epoll => DriverChoice::Epoll,
+    };
+    let options = WorkerOptions { driver, cpu, ..WorkerOptions::default() };
+    let counters = options.counters.clone();
+    let (orders, inbox) = ringway_io::mailbox(MAILBOX);
+    let gauge = Arc::<LaneGauge>::default();
+    let (log, lane_gauge) = (access_log.writer(index), gauge.clone());
+    let (up, is_up) = mpsc::channel();
+    // Only spread matters here, not secrecy: it seeds load balancing and the random part of request ids.
+    let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), index);
+    let thread = std::thread::Builder::new().name(format!("ringway-{index}")).spawn(move || {
+        ringway_io::run(options, move || async move {
+            let lane = std::rc::Rc::new(Lane::new(index, log, lane_gauge, seed));
+            // The receiver waits; it is gone only if the process is ending.
+            let _ = up.send(ringway_io::driver());
+            lane.run(inbox).await;
+        })
+    });
+    let thread = thread.map_err(|e| format!("worker {index}: no thread: {e}"))?;
+    match is_up.recv() {
+        Ok(kind) => {
+            let name = if kind == DriverKind::Uring { "io_uring" } else { "epoll" };
+            metrics.set_io_counters(index, counters, name);
+            say_driver(index, kind, io);
+            Ok(Worker { orders, gauge, thread: Some(thread) })
+        }
+        Err(_) => match thread.join() {
+            Ok(Err(error)) => Err(format!("worker {index}: {error}")),
+            _ => Err(format!("worker {index} died at its start")),
+        },
+    }
+}
+
+/// A fallback that nobody notices is a slow-down that nobody can explain: say it once, loudly.
+fn say_driver(index: usize, kind: DriverKind, wanted: Io) {
+    if index > 0 {
+        return;
+    }
+    match (kind, wanted) {
+        (DriverKind::Uring, _) => tracing::info!(driver = "io_uring", "driver"),
+        (DriverKind::Epoll, Io::Epoll) => tracing::info!(driver = "epoll", "driver (as configured)"),
+        (DriverKind::Epoll, _) => {
+            let why = ringway_io::probe().uring.err().unwrap_or_else(|| "a feature is missing".into());
+            tracing::warn!(driver = "epoll", why, "io_uring cannot be used here, so the slower epoll driver runs; `ringway doctor` says what to change");
+        }
+    }
+}
+
+impl Supervisor {
+    /// Sockets for the doors that are new with `config`: one of each for every worker. All or nothing.
+    fn bind(&self, config: &Config) -> Result<(HashMap<DoorKey, SocketAddr>, Vec<Vec<(DoorKey, TcpListener)>>), Vec<String>> {
+        let mut errors = Vec::new();
+        let mut bound = HashMap::new();
+        let mut by_worker: Vec<Vec<_>> = self.lanes.iter().map(|_| Vec::new()).collect();
+        for listener in &config.listeners {
+            for address in &listener.bind {
+                let key = door_key(&listener.name, address);
+                if let Some(known) = self.doors.get(&key) {
+                    bound.insert(key, *known);
+                    continue;
+                }
+                match sockets::listen(*address, self.lanes.len()) {
+                    Ok((local, sockets)) => {
+                        by_worker.iter_mut().zip(sockets).for_each(|(w, s)| w.push((key.clone(), s)));
+                        bound.insert(key, local);
+                    }
+                    Err(error) => errors.push(format!(
+                        "{}:{}: listener `{}`: cannot listen on {address}: {error}",
+                        listener.at.path, listener.at.line, listener.name
+                    )),
+                }
+            }
+        }
+        if errors.is_empty() { Ok((bound, by_worker)) } else { Err(errors) }
+    }
+
+    fn send(&self, worker: &Worker, order: Order) {
+        if worker.orders.send(order).is_err() && !self.stopping {
+            tracing::error!("a worker does not take its orders");
+        }
+    }
+
+    /// For the metrics: the plan of now.
+    pub fn gauges(&self) -> impl Gauges + Send + Sync + 'static {
+        PlanGauges(self.plan.clone())
+    }
+}
+
+impl Proxy for Supervisor {
+    fn apply(&mut self, config: &Config) -> Result<Vec<String>, Vec<String>> {
+        let plan = Arc::new(self.assembler.assemble(config)?);
+        let (doors, sockets) = self.bind(config)?;
+        let log = Destination::open(&config.access_log.to).map_err(|e| vec![format!("access_log.to: {e}")])?;
+        // From here on nothing fails.
+        self.access_log.switch(log);
+        for (worker, sockets) in self.lanes.iter().zip(sockets) {
+            self.send(worker, Order::Publish { plan: plan.clone(), sockets });
+        }
+        self.assembler.commit(config, &plan);
+        self.listeners = config
+            .listeners
+            .iter()
+            .flat_map(|l| l.bind.iter().map(move |a| (l.name.clone(), door_key(&l.name, a))))
+            .filter_map(|(name, key)| doors.get(&key).map(|a| (name, *a)))
+            .collect();
+        self.doors = doors;
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+        let mut notes = Vec::new();
+        if (config.server.workers, config.server.io) != self.started {
+            notes.push("server.workers and server.io need a restart; the rest of this reload holds".into());
+        }
+        Ok(notes)
+    }
+
+    fn listeners(&self) -> Vec<(String, SocketAddr)> {
+        self.listeners.clone()
+    }
+
+    fn begin_drain(&mut self) {
+        self.lanes.iter().for_each(|worker| self.send(worker, Order::Drain));
+    }
+
+    fn in_flight(&self) -> InFlight {
+        let sum = |of: fn(&LaneGauge) -> u64| self.lanes.iter().map(|w| of(&w.gauge)).sum();
+        InFlight {
+            connections: sum(|g| g.connections.load(Ordering::Relaxed)),
+            exchanges: sum(|g| g.exchanges.load(Ordering::Relaxed)),
+        }
+    }
+
+    fn stop(&mut self) -> Vec<String> {
+        self.stopping = true;
+        self.lanes.iter().for_each(|worker| self.send(worker, Order::Stop));
+        let mut cut = Vec::new();
+        for worker in &mut self.lanes {
+            if let Some(thread) = worker.thread.take()
+                && thread.join().is_err()
+            {
+                cut.push("a worker panicked while it stopped".into());
+            }
+            cut.append(&mut worker.gauge.cut.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        cut
+    }
+
+    fn failed_worker(&self) -> Option<String> {
+        let dead = self.lanes.iter().position(|w| w.thread.as_ref().is_some_and(JoinHandle::is_finished));
+        dead.filter(|_| !self.stopping).map(|index| format!("worker {index} has ended unexpectedly"))
+    }
+}
+
+/// Reads limits and loads from the plan of now.
+struct PlanGauges(Arc<Mutex<Option<Arc<Plan>>>>);
+
+impl Gauges for PlanGauges {
+    fn clusters(&self, each: &mut dyn FnMut(ClusterGauges<'_>)) {
+        let plan = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for cluster in plan.iter().flat_map(|p| &p.clusters) {
+            let endpoint = |t: &'_ Arc<Target>| (t.text.clone(), t.load.active());
+            let endpoints: Vec<(String, u32)> = cluster.targets.iter().map(endpoint).collect();
+            let endpoints: Vec<EndpointGauges<'_>> =
+                endpoints.iter().map(|(address, active)| EndpointGauges { address, active: *active }).collect();
+            let gate = |g: &Gate| GateGauges { in_use: g.in_use(), waiting: g.waiting(), limit: g.limit() };
+            each(ClusterGauges {
+                name: &cluster.name,
+                requests: gate(&cluster.requests),
+                connections: gate(&cluster.connections),
+                endpoints: &endpoints,
+            });
+        }
+    }
+}
+
+/// `ringway run`: start, serve, and answer the exit code after the stop.
+pub fn run(files: ConfigFiles, loaded: Loaded) -> ExitCode {
+    let guard = process_log::init("info");
+    let config = match loaded.accept() {
+        Ok((config, _)) => config,
+        Err(rejected) => {
+            rejected.lines.iter().for_each(|line| tracing::error!("{line}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let metrics = Registry::new(worker_count(&config));
+    metrics.set_process_log(guard.drops());
+    let supervisor = match start(&config, metrics.clone()) {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            tracing::error!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let gauges = supervisor.gauges();
+    let events = Events { metrics: metrics.clone(), access_log: supervisor.access_log.clone() };
+    control::run(supervisor, files, config, Box::new(move || metrics.render(&gauges)), events)
+}
+
+/// Tells the metrics and the log of what the control loop did.
+struct Events {
+    metrics: Arc<Registry>,
+    access_log: Arc<AccessLog>,
+}
+
+impl ReloadEvents for Events {
+    fn applied(&mut self) {
+        self.metrics.process().reload_applied(unix_seconds());
+    }
+
+    fn rejected(&mut self, errors: usize) {
+        self.metrics.process().reload_rejected(errors as u64);
+    }
+
+    fn draining(&mut self) {
+        self.metrics.process().set_draining(true);
+    }
+
+    fn reopen_logs(&mut self) {
+        self.access_log.reopen();
+    }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}

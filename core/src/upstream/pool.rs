@@ -1,0 +1,104 @@
+//! A worker's idle upstream connections, by endpoint. The one used last is used first: it is the least likely to be closed at
+//! the other end, and the surplus ages out. Each keeps a receive armed, so that an end is seen before use.
+
+use std::sync::Arc;
+
+use ringway_io as io;
+
+use super::Upstream;
+use crate::plan::{ClusterPlan, Plan, Target};
+
+/// Idle connections that one worker keeps to one endpoint. Above it the surplus is closed: bounds the table, and is far above
+/// what a worker uses at once unless requests are very slow.
+const MOST_IDLE: usize = 512;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    /// By [`Target::id`]; each oldest first.
+    idle: Vec<Vec<Idle>>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Idle {
+    upstream: Upstream,
+    until_ms: u64,
+}
+
+impl Pool {
+    /// An idle connection that still stands.
+    pub(crate) fn take(&mut self, target: &Arc<Target>) -> Option<Upstream> {
+        let idle = self.idle.get_mut(target.id as usize)?;
+        while let Some(Idle { mut upstream, .. }) = idle.pop() {
+            self.count -= 1;
+            upstream.ties.idle(-1);
+            // A reload may have given the id to another endpoint.
+            if Arc::ptr_eq(&upstream.target, target) && upstream.stream.is_quiet() {
+                upstream.reused = true;
+                return Some(upstream);
+            }
+        }
+        None
+    }
+
+    /// Keep a connection for later. It is closed instead where others wait for a place in the cluster's limit, and where
+    /// its stream is not at rest (bytes that nobody asked for).
+    pub(crate) fn put(&mut self, upstream: Upstream, cluster: &ClusterPlan) {
+        let id = upstream.target.id as usize;
+        if upstream.ties.is_wanted() || !upstream.stream.is_quiet() {
+            return;
+        }
+        if self.idle.len() <= id {
+            self.idle.resize_with(id + 1, Vec::new);
+        }
+        let idle = &mut self.idle[id];
+        if idle.len() >= MOST_IDLE {
+            return;
+        }
+        upstream.stream.clear_deadline();
+        upstream.ties.idle(1);
+        idle.push(Idle { upstream, until_ms: io::now_ms() + u64::from(cluster.pool_idle_ms) });
+        self.count += 1;
+    }
+
+    /// Close what is over its time, has ended at the other end, or holds a place that somebody waits for.
+    pub(crate) fn sweep(&mut self, now_ms: u64) {
+        if self.count == 0 {
+            return;
+        }
+        self.retain(|idle| idle.until_ms > now_ms && idle.upstream.stream.is_quiet() && !idle.upstream.ties.is_wanted());
+    }
+
+    /// A reload: connections to endpoints that are gone are closed, all others stay.
+    pub(crate) fn keep_only(&mut self, plan: &Plan) {
+        let mut known: Vec<Option<&Arc<Target>>> = vec![None; self.idle.len()];
+        for target in plan.clusters.iter().flat_map(|c| &c.targets) {
+            if let Some(known) = known.get_mut(target.id as usize) {
+                *known = Some(target);
+            }
+        }
+        self.retain(|idle| {
+            let target = &idle.upstream.target;
+            known[target.id as usize].is_some_and(|known| Arc::ptr_eq(known, target))
+        });
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.retain(|_| false);
+    }
+
+    fn retain(&mut self, mut stays: impl FnMut(&Idle) -> bool) {
+        self.count = 0;
+        for idle in &mut self.idle {
+            idle.retain(|idle| {
+                let stays = stays(idle);
+                if !stays {
+                    idle.upstream.ties.idle(-1);
+                }
+                stays
+            });
+            self.count += idle.len();
+        }
+    }
+}
