@@ -1,0 +1,10 @@
+//! What can be seen from outside: counters and their Prometheus page, the access log, the process log, request ids.
+//!
+//! Workers write only into cells and buffers of their own; a thread that is no worker sums, prints and writes files. Nothing
+//! here decides anything about an exchange, and nothing here serves HTTP (the admin listener asks for [`Registry::render`]).
+
+pub mod civil;
+pub mod process_log;
+pub mod request_id;
+
+pub use request_id::{Dice, RequestIds};
