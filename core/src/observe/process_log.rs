@@ -34,7 +34,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Counts lines that were dropped because the queue was full.
+    /// Counts lines that were dropped because the queue was full, for [`super::Registry::set_process_log`].
     pub fn drops(&self) -> ErrorCounter {
         self.drops.clone()
     }
