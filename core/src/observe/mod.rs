@@ -3,6 +3,7 @@
 //! Workers write only into cells and buffers of their own; a thread that is no worker sums, prints and writes files. Nothing
 //! here decides anything about an exchange, and nothing here serves HTTP (the admin listener asks for [`Registry::render`]).
 
+pub mod access_log;
 pub mod cells;
 pub mod civil;
 pub mod count;
@@ -12,6 +13,7 @@ pub mod registry;
 mod render;
 pub mod request_id;
 
+pub use access_log::{AccessLog, LogWriter, Record};
 pub use cells::{
     ClientTimeout, ClusterCell, ClusterCells, ListenerCell, ListenerCells, ProcessCells, RouteCell,
     RouteCells,
