@@ -1,0 +1,407 @@
+//! What is counted for each route, cluster and listener: every worker has a padded block of its own, whoever reads sums the
+//! blocks. No shared cache line on the data path.
+//!
+//! Not the arithmetic (`count.rs`), not the names or the page (`names.rs`, `render.rs`), and not who owns which name (`registry.rs`).
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crossbeam_utils::CachePadded;
+use ringway_protocols::http1::{ChunkFault, RequestFault};
+
+use super::count::{Count, Endings, Histogram, Level};
+use crate::outcome::Flag;
+
+/// What one worker counts for one route.
+#[derive(Debug, Default)]
+pub struct RouteCell {
+    pub(super) bytes_in: Count,
+    pub(super) bytes_out: Count,
+    pub(super) duration: Histogram,
+    pub(super) endings: Endings,
+}
+
+impl RouteCell {
+    /// One exchange has ended. `status` is what the client was sent, 0 if it got no answer; `bytes_in` came from the client,
+    /// `bytes_out` went to it.
+    #[inline]
+    pub fn exchange(
+        &self,
+        status: u16,
+        flag: Flag,
+        duration_us: u64,
+        bytes_in: u64,
+        bytes_out: u64,
+    ) {
+        self.endings.add(status, flag);
+        self.duration.observe(duration_us);
+        self.bytes_in.add(bytes_in);
+        self.bytes_out.add(bytes_out);
+    }
+}
+
+/// What one worker counts for one cluster.
+#[derive(Debug, Default)]
+pub struct ClusterCell {
+    pub(super) reused: Count,
+    pub(super) idle: Level,
+    pub(super) open: Level,
+    pub(super) first_byte: Histogram,
+    pub(super) endings: Endings,
+    pub(super) stale: Count,
+    pub(super) retries: Count,
+    pub(super) overflows: Count,
+    pub(super) connects: Count,
+    pub(super) connects_failed: Count,
+    pub(super) connect_us: Count,
+}
+
+impl ClusterCell {
+    /// One exchange with this cluster has ended. `status` is the upstream's, 0 if it gave none; `upstream_us` is the time to its
+    /// first byte and is counted only with a status.
+    #[inline]
+    pub fn exchange(&self, status: u16, flag: Flag, upstream_us: u64) {
+        self.endings.add(status, flag);
+        if status != 0 {
+            self.first_byte.observe(upstream_us);
+        }
+    }
+
+    /// An attempt to connect has ended after `us` microseconds.
+    pub fn connect(&self, ok: bool, us: u64) {
+        let count = if ok {
+            &self.connects
+        } else {
+            &self.connects_failed
+        };
+        count.add(1);
+        self.connect_us.add(us);
+    }
+
+    /// A pooled connection served another request.
+    #[inline]
+    pub fn reused(&self) {
+        self.reused.add(1);
+    }
+
+    /// A pooled connection turned out to be dead when it was used.
+    pub fn stale(&self) {
+        self.stale.add(1);
+    }
+
+    /// The number of idle pooled connections moved by `delta`.
+    #[inline]
+    pub fn pool(&self, delta: i64) {
+        self.idle.add(delta);
+    }
+
+    /// The number of open upstream connections (in use or idle) moved by `delta`.
+    pub fn connections(&self, delta: i64) {
+        self.open.add(delta);
+    }
+
+    /// An attempt was repeated.
+    pub fn retry(&self) {
+        self.retries.add(1);
+    }
+
+    /// An exchange was refused because a limit of the cluster and its queue were full.
+    pub fn overflow(&self) {
+        self.overflows.add(1);
+    }
+}
+
+/// Which of a listener's deadlines a client missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientTimeout {
+    /// The head took too long.
+    Headers,
+    /// No next request on a kept connection. Normal; counted so that it can be told from other endings.
+    Idle,
+    /// Too long between two reads of a body.
+    Body,
+}
+
+impl ClientTimeout {
+    /// Every kind, in order of its discriminant.
+    pub const ALL: [ClientTimeout; 3] = [
+        ClientTimeout::Headers,
+        ClientTimeout::Idle,
+        ClientTimeout::Body,
+    ];
+
+    /// The label in the metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            ClientTimeout::Headers => "headers",
+            ClientTimeout::Idle => "idle",
+            ClientTimeout::Body => "body",
+        }
+    }
+}
+
+/// Room for the labels of protocol errors; arbitrary, about twice the number of faults that the parser tells apart.
+pub(super) const PROTOCOL_ERRORS: usize = 96;
+
+/// Labels of the protocol errors, in the order of their cells; the last one is `other`.
+pub(super) static PROTOCOL_ERROR_LABELS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let requests = RequestFault::ALL.iter().map(|f| f.label());
+    let chunks = ChunkFault::ALL.iter().map(|f| f.label());
+    error_table(requests.chain(chunks))
+});
+
+/// Each label once, cut to the room that there is, `other` at the end.
+fn error_table(labels: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut table: Vec<&'static str> = Vec::new();
+    for label in labels {
+        if label != "other" && table.len() < PROTOCOL_ERRORS - 1 && !table.contains(&label) {
+            table.push(label);
+        }
+    }
+    table.push("other");
+    table
+}
+
+/// The cell of a label; that of `other` if the table does not know it.
+fn error_index(table: &[&str], label: &str) -> usize {
+    table
+        .iter()
+        .position(|l| *l == label)
+        .unwrap_or(table.len() - 1)
+}
+
+/// What one worker counts for one listener.
+#[derive(Debug)]
+pub struct ListenerCell {
+    pub(super) opened: Count,
+    pub(super) closed: Count,
+    pub(super) refused: Count,
+    pub(super) timeouts: [Count; ClientTimeout::ALL.len()],
+    pub(super) protocol_errors: [Count; PROTOCOL_ERRORS],
+}
+
+impl Default for ListenerCell {
+    fn default() -> Self {
+        ListenerCell {
+            opened: Count::default(),
+            closed: Count::default(),
+            refused: Count::default(),
+            timeouts: Default::default(),
+            protocol_errors: std::array::from_fn(|_| Count::default()),
+        }
+    }
+}
+
+impl ListenerCell {
+    /// A client's connection was accepted.
+    pub fn opened(&self) {
+        self.opened.add(1);
+    }
+
+    /// A client's connection ended.
+    pub fn closed(&self) {
+        self.closed.add(1);
+    }
+
+    /// A connection was closed at once because the listener's limit was reached.
+    pub fn refused_connection(&self) {
+        self.refused.add(1);
+    }
+
+    /// A client's bytes were refused. `label` is that of a request or chunk fault; any other is counted as `other`.
+    pub fn protocol_error(&self, label: &'static str) {
+        self.protocol_errors[error_index(&PROTOCOL_ERROR_LABELS, label)].add(1);
+    }
+
+    /// A client missed a deadline.
+    pub fn timeout(&self, kind: ClientTimeout) {
+        self.timeouts[kind as usize].add(1);
+    }
+}
+
+/// What one worker counts for the access log.
+#[derive(Debug, Default)]
+pub struct LogCell {
+    /// Lines formatted into a buffer.
+    pub lines: Count,
+    /// Lines that found no buffer.
+    pub dropped: Count,
+}
+
+/// The cells of one name: a padded block for each worker.
+#[derive(Debug)]
+pub struct Cells<C> {
+    name: Box<str>,
+    blocks: Box<[CachePadded<C>]>,
+    /// Flags that have a series of this name on the page (bit = discriminant). Touched only by the page.
+    pub(super) flags_shown: AtomicU32,
+}
+
+/// The cells of a route.
+pub type RouteCells = Cells<RouteCell>;
+/// The cells of a cluster.
+pub type ClusterCells = Cells<ClusterCell>;
+/// The cells of a listener.
+pub type ListenerCells = Cells<ListenerCell>;
+
+impl<C: Default> Cells<C> {
+    pub(super) fn new(name: &str, workers: usize) -> Self {
+        Cells {
+            name: name.into(),
+            blocks: (0..workers)
+                .map(|_| CachePadded::new(C::default()))
+                .collect(),
+            flags_shown: AtomicU32::new(0),
+        }
+    }
+}
+
+impl<C> Cells<C> {
+    /// The block of a worker, for that worker alone to write to. Panics if there is no such worker.
+    #[inline]
+    pub fn of(&self, worker: usize) -> &C {
+        &self.blocks[worker]
+    }
+
+    /// The name that the series carry; `other` when there was no room for a new name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A counter summed over the workers.
+    pub fn sum(&self, of: impl Fn(&C) -> u64) -> u64 {
+        self.blocks.iter().fold(0, |sum, c| sum.wrapping_add(of(c)))
+    }
+
+    /// A gauge summed over the workers.
+    pub fn level(&self, of: impl Fn(&C) -> i64) -> i64 {
+        self.blocks.iter().fold(0, |sum, c| sum.wrapping_add(of(c)))
+    }
+}
+
+/// What the process as a whole reports. Written rarely and never by a worker, so these are plain shared atomics.
+#[derive(Debug, Default)]
+pub struct ProcessCells {
+    pub(super) reloads_applied: AtomicU64,
+    pub(super) reloads_rejected: AtomicU64,
+    pub(super) last_success_unix_s: AtomicU64,
+    pub(super) last_successful: AtomicBool,
+    pub(super) config_errors: AtomicU64,
+    pub(super) draining: AtomicBool,
+    pub(super) log_lines_lost: AtomicU64,
+}
+
+impl ProcessCells {
+    /// The configuration of the start is in force; not counted as a reload.
+    pub fn config_loaded(&self, unix_s: u64) {
+        self.last_success_unix_s.store(unix_s, Relaxed);
+        self.config_errors.store(0, Relaxed);
+        self.last_successful.store(true, Relaxed);
+    }
+
+    /// A reload took effect.
+    pub fn reload_applied(&self, unix_s: u64) {
+        self.reloads_applied.fetch_add(1, Relaxed);
+        self.config_loaded(unix_s);
+    }
+
+    /// A reload was refused with so many errors; the configuration in force stays.
+    pub fn reload_rejected(&self, errors: u64) {
+        self.reloads_rejected.fetch_add(1, Relaxed);
+        self.config_errors.store(errors, Relaxed);
+        self.last_successful.store(false, Relaxed);
+    }
+
+    /// Whether the last load or reload was accepted.
+    pub fn last_reload_successful(&self) -> bool {
+        self.last_successful.load(Relaxed)
+    }
+
+    /// The process began to stop (or did not after all).
+    pub fn set_draining(&self, draining: bool) {
+        self.draining.store(draining, Relaxed);
+    }
+
+    /// Access log lines were taken from the workers but could not be written.
+    pub fn log_lines_lost(&self, lines: u64) {
+        self.log_lines_lost.fetch_add(lines, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_in_order_of_their_discriminants() {
+        for (i, flag) in Flag::ALL.iter().enumerate() {
+            assert_eq!(*flag as usize, i);
+        }
+        for (i, kind) in ClientTimeout::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, i);
+        }
+    }
+
+    #[test]
+    fn blocks_of_workers_are_apart() {
+        let cells = RouteCells::new("r", 2);
+        let apart = std::ptr::from_ref(cells.of(0))
+            .addr()
+            .abs_diff(std::ptr::from_ref(cells.of(1)).addr());
+        assert!(apart >= 128 && apart.is_multiple_of(128), "{apart}");
+        assert!(std::ptr::from_ref(cells.of(0)).addr().is_multiple_of(128));
+    }
+
+    #[test]
+    fn error_labels_have_a_cell_each_and_strangers_share_one() {
+        let table = error_table(["a", "b", "a", "other"].into_iter());
+        assert_eq!(table, ["a", "b", "other"]);
+        assert_eq!(error_index(&table, "b"), 1);
+        assert_eq!(error_index(&table, "?"), 2);
+        let many: Vec<&'static str> = (0..200).map(|i| &*format!("e{i}").leak()).collect();
+        assert_eq!(error_table(many.into_iter()).len(), PROTOCOL_ERRORS);
+    }
+
+    #[test]
+    fn every_fault_of_the_parser_has_a_cell_of_its_own() {
+        let faults = RequestFault::ALL
+            .iter()
+            .map(|f| f.label())
+            .chain(ChunkFault::ALL.iter().map(|f| f.label()));
+        let cell = ListenerCell::default();
+        for label in faults {
+            assert!(
+                PROTOCOL_ERROR_LABELS.contains(&label),
+                "{label}: raise PROTOCOL_ERRORS"
+            );
+            cell.protocol_error(label);
+        }
+        cell.protocol_error("never heard of");
+        let other = PROTOCOL_ERROR_LABELS.len() - 1;
+        assert_eq!(cell.protocol_errors[other].get(), 1);
+    }
+
+    #[test]
+    fn one_writer_and_many_readers_lose_nothing() {
+        let cells = RouteCells::new("r", 2);
+        std::thread::scope(|scope| {
+            for worker in 0..2 {
+                let cells = &cells;
+                scope.spawn(move || {
+                    (0..50_000)
+                        .for_each(|_| cells.of(worker).exchange(200, Flag::None, 300, 10, 20))
+                });
+            }
+            let mut last = 0;
+            for _ in 0..1_000 {
+                let now = cells.sum(|c| c.endings.class(2));
+                assert!(now >= last);
+                last = now;
+            }
+        });
+        assert_eq!(cells.sum(|c| c.endings.class(2)), 100_000);
+        assert_eq!(cells.sum(|c| c.bytes_in.get()), 1_000_000);
+        assert_eq!(cells.sum(|c| c.bytes_out.get()), 2_000_000);
+        assert_eq!(cells.sum(|c| c.duration.bucket(1)), 100_000);
+    }
+}

@@ -1,0 +1,22 @@
+//! What can be seen from outside: counters and their Prometheus page, the access log, the process log, request ids.
+//!
+//! Workers write only into cells and buffers of their own; a thread that is no worker sums, prints and writes files. Nothing
+//! here decides anything about an exchange, and nothing here serves HTTP (the admin listener asks for [`Registry::render`]).
+
+pub mod access_log;
+pub mod cells;
+pub mod civil;
+pub mod count;
+pub mod names;
+pub mod process_log;
+pub mod registry;
+mod render;
+pub mod request_id;
+
+pub use access_log::{AccessLog, LogWriter, Record};
+pub use cells::{
+    ClientTimeout, ClusterCell, ClusterCells, ListenerCell, ListenerCells, ProcessCells, RouteCell,
+    RouteCells,
+};
+pub use registry::{ClusterGauges, EndpointGauges, GateGauges, Gauges, NoGauges, Registry};
+pub use request_id::{Dice, RequestIds};

@@ -1,0 +1,495 @@
+//! The page of counters in Prometheus text format 0.0.4: one family after the other, each with HELP and TYPE.
+//!
+//! Not the names of the metrics (`names.rs`). Runs on the side thread and may allocate.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Write};
+use std::sync::atomic::Ordering::Relaxed;
+
+use ringway_io::Counters;
+
+use super::cells::{Cells, ClientTimeout, PROTOCOL_ERROR_LABELS};
+use super::count::{BOUNDS_US, BUCKETS, CLASSES, Endings, Histogram};
+use super::names::{self, Metric};
+use super::registry::{Book, GateGauges, Gauges, Names, OTHER, Registry};
+use crate::outcome::Flag;
+
+/// Lines of a histogram: its buckets, sum and count.
+const HISTOGRAM_SERIES: usize = BUCKETS + 2;
+
+/// Lines of a route without flags: code classes, duration, bytes in and out.
+pub(super) const ROUTE_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2;
+
+/// Lines of a cluster without flags and endpoints: code classes, first byte, connects (2) and their time (2), connections,
+/// pool (3), retries, overflows, two limits of three numbers each.
+pub(super) const CLUSTER_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2 + 2 + 1 + 3 + 2 + 6;
+
+/// Lines of a listener: opened, open, refused, timeouts, protocol errors.
+pub(super) fn listener_series() -> usize {
+    3 + ClientTimeout::ALL.len() + PROTOCOL_ERROR_LABELS.len()
+}
+
+/// Lines that are there whatever the configuration says: process, workers, and `other` three times with all its flags.
+pub(super) fn reserved_series(workers: usize) -> usize {
+    let process = 14;
+    let others = ROUTE_SERIES + CLUSTER_SERIES + 2 * (Flag::ALL.len() - 1) + listener_series();
+    process + others + workers * WORKER_SERIES
+}
+
+/// Lines of a worker: its driver and 16 counters.
+const WORKER_SERIES: usize = 17;
+
+/// The whole page.
+pub(super) fn page(registry: &Registry, gauges: &dyn Gauges) -> String {
+    // Asked before the lock is taken: whoever answers may well register names.
+    let gauges = Read::from(gauges);
+    let mut page = Page::default();
+    process(&mut page, registry);
+    let mut names = registry.names();
+    listeners(&mut page, &names);
+    routes(&mut page, &mut names);
+    clusters(&mut page, &mut names);
+    limits(&mut page, &names, &gauges);
+    let shown = endpoints(&mut page, &gauges, names.free);
+    workers(&mut page, registry);
+    page.one(&names::SERIES, registry.series_max() - names.free + shown);
+    page.one(&names::FOLDED, names.folded);
+    page.text
+}
+
+/// A family, and where its number is found.
+type Column<T, N> = (&'static Metric, fn(&T) -> N);
+
+/// Microseconds, shown as seconds without going through a float.
+struct Seconds(u64);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+/// The text under construction. Writing to a `String` cannot fail, hence the ignored results.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    /// Begin a family; its samples must follow before the next one begins.
+    fn family(&mut self, metric: &Metric) {
+        let Metric {
+            name, help, kind, ..
+        } = metric;
+        let _ = writeln!(
+            self.text,
+            "# HELP {name} {help}\n# TYPE {name} {}",
+            kind.word()
+        );
+    }
+
+    /// One sample; `values` are those of the metric's labels, in order.
+    fn sample(&mut self, metric: &Metric, values: &[&str], value: impl Display) {
+        self.line(metric, "", values, None, value);
+    }
+
+    /// A family of one sample without labels.
+    fn one(&mut self, metric: &Metric, value: impl Display) {
+        self.family(metric);
+        self.sample(metric, &[], value);
+    }
+
+    fn line(
+        &mut self,
+        metric: &Metric,
+        suffix: &str,
+        values: &[&str],
+        le: Option<&str>,
+        value: impl Display,
+    ) {
+        debug_assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
+        self.text.push_str(metric.name);
+        self.text.push_str(suffix);
+        let labels = metric.labels.iter().copied().zip(values.iter().copied());
+        let mut mark = '{';
+        for (label, value) in labels.chain(le.map(|le| ("le", le))) {
+            self.text.push(mark);
+            self.text.push_str(label);
+            self.text.push_str("=\"");
+            self.escaped(value);
+            self.text.push('"');
+            mark = ',';
+        }
+        if mark == ',' {
+            self.text.push('}');
+        }
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    /// A label's value: backslash, quote and line feed are the three that the format escapes.
+    fn escaped(&mut self, value: &str) {
+        for c in value.chars() {
+            match c {
+                '\\' => self.text.push_str("\\\\"),
+                '"' => self.text.push_str("\\\""),
+                '\n' => self.text.push_str("\\n"),
+                c => self.text.push(c),
+            }
+        }
+    }
+
+    /// Buckets, sum and count of a histogram summed over the workers.
+    fn histogram<C>(&mut self, metric: &Metric, cells: &Cells<C>, of: impl Fn(&C) -> &Histogram) {
+        let name = &[cells.name()];
+        let mut below = 0_u64;
+        for index in 0..BUCKETS {
+            below = below.wrapping_add(cells.sum(|c| of(c).bucket(index)));
+            let le = match BOUNDS_US.get(index) {
+                Some(us) => (*us as f64 / 1e6).to_string(),
+                None => "+Inf".to_owned(),
+            };
+            self.line(metric, "_bucket", name, Some(&le), below);
+        }
+        self.line(
+            metric,
+            "_sum",
+            name,
+            None,
+            Seconds(cells.sum(|c| of(c).sum_us())),
+        );
+        self.line(metric, "_count", name, None, below);
+    }
+
+    /// Code classes of every name in a book.
+    fn classes<C: Default>(
+        &mut self,
+        metric: &Metric,
+        book: &Book<C>,
+        of: impl Fn(&C) -> &Endings,
+    ) {
+        self.family(metric);
+        for cells in book.shown() {
+            for (index, class) in CLASSES.iter().enumerate() {
+                self.sample(
+                    metric,
+                    &[cells.name(), class],
+                    cells.sum(|c| of(c).class(index)),
+                );
+            }
+        }
+    }
+
+    /// Flags of every name in a book. A flag takes a series with its first exchange; when none is left, it is shown under
+    /// `other`, which has all of them reserved.
+    fn flags<C: Default>(
+        &mut self,
+        metric: &Metric,
+        book: &Book<C>,
+        free: &mut usize,
+        of: impl Fn(&C) -> &Endings,
+    ) {
+        self.family(metric);
+        let mut folded = [0_u64; Flag::ALL.len()];
+        for cells in book.shown().filter(|cells| cells.name() != OTHER) {
+            for flag in Flag::ALL {
+                let n = cells.sum(|c| of(c).flag(flag));
+                let shown = cells.flags_shown.load(Relaxed);
+                let bit = 1 << flag as u32;
+                if n == 0 {
+                    continue;
+                }
+                if shown & bit == 0 {
+                    if *free == 0 {
+                        folded[flag as usize] += n;
+                        continue;
+                    }
+                    *free -= 1;
+                    cells.flags_shown.store(shown | bit, Relaxed);
+                }
+                self.sample(metric, &[cells.name(), flag.letters()], n);
+            }
+        }
+        for flag in Flag::ALL {
+            let n = folded[flag as usize] + book.other.sum(|c| of(c).flag(flag));
+            if n > 0 {
+                self.sample(metric, &[OTHER, flag.letters()], n);
+            }
+        }
+    }
+
+    /// One number of every name in a book.
+    fn each<C: Default, V: Display>(
+        &mut self,
+        metric: &Metric,
+        book: &Book<C>,
+        of: impl Fn(&Cells<C>) -> V,
+    ) {
+        self.family(metric);
+        for cells in book.shown() {
+            self.sample(metric, &[cells.name()], of(cells));
+        }
+    }
+}
+
+fn process(page: &mut Page, registry: &Registry) {
+    let process = registry.process();
+    page.family(&names::BUILD_INFO);
+    page.sample(&names::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
+    let started = registry.started_unix_ms();
+    page.one(
+        &names::START_TIME,
+        format_args!("{}.{:03}", started / 1_000, started % 1_000),
+    );
+    page.one(&names::DRAINING, u8::from(process.draining.load(Relaxed)));
+    page.family(&names::RELOADS);
+    page.sample(
+        &names::RELOADS,
+        &["applied"],
+        process.reloads_applied.load(Relaxed),
+    );
+    page.sample(
+        &names::RELOADS,
+        &["rejected"],
+        process.reloads_rejected.load(Relaxed),
+    );
+    page.one(
+        &names::RELOAD_OK,
+        u8::from(process.last_successful.load(Relaxed)),
+    );
+    page.one(
+        &names::RELOAD_TIME,
+        process.last_success_unix_s.load(Relaxed),
+    );
+    page.one(&names::CONFIG_ERRORS, process.config_errors.load(Relaxed));
+    page.one(&names::LOG_LINES, registry.logs().sum(|c| c.lines.get()));
+    page.family(&names::LOG_DROPPED);
+    page.sample(
+        &names::LOG_DROPPED,
+        &["queue_full"],
+        registry.logs().sum(|c| c.dropped.get()),
+    );
+    page.sample(
+        &names::LOG_DROPPED,
+        &["write_failed"],
+        process.log_lines_lost.load(Relaxed),
+    );
+    page.one(&names::PROCESS_LOG_DROPPED, registry.process_log_dropped());
+}
+
+fn listeners(page: &mut Page, names: &Names) {
+    let book = &names.listeners;
+    page.each(&names::LISTENER_OPENED, book, |l| l.sum(|c| c.opened.get()));
+    page.each(&names::LISTENER_OPEN, book, |l| {
+        // Closed first: what opens and closes between the two reads can then not make it negative.
+        let closed = l.sum(|c| c.closed.get());
+        l.sum(|c| c.opened.get()).saturating_sub(closed)
+    });
+    page.each(&names::LISTENER_REFUSED, book, |l| {
+        l.sum(|c| c.refused.get())
+    });
+    page.family(&names::LISTENER_TIMEOUTS);
+    for cells in book.shown() {
+        for kind in ClientTimeout::ALL {
+            let n = cells.sum(|c| c.timeouts[kind as usize].get());
+            page.sample(&names::LISTENER_TIMEOUTS, &[cells.name(), kind.label()], n);
+        }
+    }
+    page.family(&names::LISTENER_ERRORS);
+    for cells in book.shown() {
+        for (index, label) in PROTOCOL_ERROR_LABELS.iter().enumerate() {
+            let n = cells.sum(|c| c.protocol_errors[index].get());
+            page.sample(&names::LISTENER_ERRORS, &[cells.name(), label], n);
+        }
+    }
+}
+
+fn routes(page: &mut Page, names: &mut Names) {
+    let Names {
+        routes: book, free, ..
+    } = names;
+    page.classes(&names::ROUTE_REQUESTS, book, |c| &c.endings);
+    page.flags(&names::ROUTE_FLAGS, book, free, |c| &c.endings);
+    page.family(&names::ROUTE_DURATION);
+    for cells in book.shown() {
+        page.histogram(&names::ROUTE_DURATION, cells, |c| &c.duration);
+    }
+    page.each(&names::ROUTE_RECEIVED, book, |r| {
+        r.sum(|c| c.bytes_in.get())
+    });
+    page.each(&names::ROUTE_SENT, book, |r| r.sum(|c| c.bytes_out.get()));
+}
+
+fn clusters(page: &mut Page, names: &mut Names) {
+    let Names {
+        clusters: book,
+        free,
+        ..
+    } = names;
+    page.classes(&names::CLUSTER_REQUESTS, book, |c| &c.endings);
+    page.flags(&names::CLUSTER_FLAGS, book, free, |c| &c.endings);
+    page.family(&names::CLUSTER_FIRST_BYTE);
+    for cells in book.shown() {
+        page.histogram(&names::CLUSTER_FIRST_BYTE, cells, |c| &c.first_byte);
+    }
+    page.family(&names::CLUSTER_CONNECTS);
+    for cells in book.shown() {
+        page.sample(
+            &names::CLUSTER_CONNECTS,
+            &[cells.name(), "ok"],
+            cells.sum(|c| c.connects.get()),
+        );
+        page.sample(
+            &names::CLUSTER_CONNECTS,
+            &[cells.name(), "failed"],
+            cells.sum(|c| c.connects_failed.get()),
+        );
+    }
+    page.family(&names::CLUSTER_CONNECT_TIME);
+    for cells in book.shown() {
+        let connects = cells.sum(|c| c.connects.get()) + cells.sum(|c| c.connects_failed.get());
+        let spent = Seconds(cells.sum(|c| c.connect_us.get()));
+        page.line(
+            &names::CLUSTER_CONNECT_TIME,
+            "_sum",
+            &[cells.name()],
+            None,
+            spent,
+        );
+        page.line(
+            &names::CLUSTER_CONNECT_TIME,
+            "_count",
+            &[cells.name()],
+            None,
+            connects,
+        );
+    }
+    // Each worker's level is right, but they are not read at one instant: a sum below zero means zero.
+    page.each(&names::CLUSTER_OPEN, book, |n| {
+        n.level(|c| c.open.get()).max(0)
+    });
+    page.each(&names::CLUSTER_IDLE, book, |n| {
+        n.level(|c| c.idle.get()).max(0)
+    });
+    page.each(&names::CLUSTER_REUSED, book, |n| n.sum(|c| c.reused.get()));
+    page.each(&names::CLUSTER_STALE, book, |n| n.sum(|c| c.stale.get()));
+    page.each(&names::CLUSTER_RETRIES, book, |n| {
+        n.sum(|c| c.retries.get())
+    });
+    page.each(&names::CLUSTER_OVERFLOWS, book, |n| {
+        n.sum(|c| c.overflows.get())
+    });
+}
+
+/// What was read from the owners of the gauges: by cluster, connections and requests; by cluster and address, exchanges.
+#[derive(Default)]
+struct Read {
+    gates: BTreeMap<String, [GateGauges; 2]>,
+    endpoints: BTreeMap<(String, String), u64>,
+}
+
+impl Read {
+    fn from(gauges: &dyn Gauges) -> Read {
+        let mut read = Read::default();
+        gauges.clusters(&mut |cluster| {
+            let gates = read.gates.entry(cluster.name.to_owned()).or_default();
+            add(&mut gates[0], cluster.connections);
+            add(&mut gates[1], cluster.requests);
+            for endpoint in cluster.endpoints {
+                let key = (cluster.name.to_owned(), endpoint.address.to_owned());
+                *read.endpoints.entry(key).or_default() += u64::from(endpoint.active);
+            }
+        });
+        read
+    }
+}
+
+fn add(sum: &mut GateGauges, gate: GateGauges) {
+    sum.in_use = sum.in_use.saturating_add(gate.in_use);
+    sum.waiting = sum.waiting.saturating_add(gate.waiting);
+    sum.limit = sum.limit.saturating_add(gate.limit);
+}
+
+/// The limits of clusters; those without series of their own are summed as `other`.
+fn limits(page: &mut Page, names: &Names, read: &Read) {
+    let mut by_name: BTreeMap<&str, [GateGauges; 2]> = BTreeMap::new();
+    for (name, gates) in &read.gates {
+        let name = if names.clusters.holds(name) {
+            name
+        } else {
+            OTHER
+        };
+        let sums = by_name.entry(name).or_default();
+        add(&mut sums[0], gates[0]);
+        add(&mut sums[1], gates[1]);
+    }
+    let families: [Column<GateGauges, u32>; 3] = [
+        (&names::CLUSTER_IN_USE, |g| g.in_use),
+        (&names::CLUSTER_WAITING, |g| g.waiting),
+        (&names::CLUSTER_LIMIT, |g| g.limit),
+    ];
+    for (metric, number) in families {
+        page.family(metric);
+        for (name, [connections, requests]) in &by_name {
+            page.sample(metric, &[name, "connections"], number(connections));
+            page.sample(metric, &[name, "requests"], number(requests));
+        }
+    }
+}
+
+/// Endpoints, as many as there is room for; gives how many were shown.
+fn endpoints(page: &mut Page, read: &Read, room: usize) -> usize {
+    page.family(&names::ENDPOINT_ACTIVE);
+    for ((cluster, address), active) in read.endpoints.iter().take(room) {
+        page.sample(&names::ENDPOINT_ACTIVE, &[cluster, address], active);
+    }
+    read.endpoints.len().min(room)
+}
+
+fn workers(page: &mut Page, registry: &Registry) {
+    let io = registry.io();
+    let running: Vec<_> = io
+        .iter()
+        .enumerate()
+        .filter_map(|(worker, running)| Some((worker.to_string(), running.as_ref()?)))
+        .collect();
+    page.family(&names::WORKER_INFO);
+    for (worker, io) in &running {
+        page.sample(&names::WORKER_INFO, &[worker, io.driver], 1);
+    }
+    let families: [Column<Counters, u64>; 15] = [
+        (&names::WORKER_LOOPS, |c| c.loops.load(Relaxed)),
+        (&names::WORKER_ENTERS, |c| c.enters.load(Relaxed)),
+        (&names::WORKER_COMPLETIONS, |c| c.completions.load(Relaxed)),
+        (&names::WORKER_STALE, |c| c.stale_completions.load(Relaxed)),
+        (&names::WORKER_POLLS, |c| c.polls.load(Relaxed)),
+        (&names::WORKER_ACCEPTED, |c| c.accepted.load(Relaxed)),
+        (&names::WORKER_ACCEPT_ERRORS, |c| {
+            c.accept_errors.load(Relaxed)
+        }),
+        (&names::WORKER_EXHAUSTED, |c| {
+            c.buffers_exhausted.load(Relaxed)
+        }),
+        (&names::WORKER_SQ_FULL, |c| c.sq_full.load(Relaxed)),
+        (&names::WORKER_CQ_OVERFLOW, |c| c.cq_overflow.load(Relaxed)),
+        (&names::WORKER_RECEIVED, |c| c.bytes_received.load(Relaxed)),
+        (&names::WORKER_SENT, |c| c.bytes_sent.load(Relaxed)),
+        (&names::WORKER_BUFFERS, |c| c.buffers_in_use.load(Relaxed)),
+        (&names::WORKER_SLOTS, |c| c.slots_in_use.load(Relaxed)),
+        (&names::WORKER_TASKS, |c| c.tasks.load(Relaxed)),
+    ];
+    for (metric, read) in families {
+        page.family(metric);
+        for (worker, io) in &running {
+            page.sample(metric, &[worker], read(&io.counters));
+        }
+    }
+    page.family(&names::WORKER_BUSY);
+    for (worker, io) in &running {
+        let busy = Seconds(io.counters.busy_ns.load(Relaxed) / 1_000);
+        page.sample(&names::WORKER_BUSY, &[worker], busy);
+    }
+}
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;
