@@ -1,3 +1,4 @@
 //! Ringway: an L4/L7 proxy on io_uring.
 #![forbid(unsafe_code)]
 pub mod outcome;
+pub mod route;
