@@ -143,11 +143,14 @@ impl ClientTimeout {
 /// Room for the labels of protocol errors; arbitrary, about twice the number of faults that the parser tells apart.
 pub(super) const PROTOCOL_ERRORS: usize = 96;
 
+/// Refusals that are not the parser's: a path that cannot be normalised.
+const OWN_ERRORS: [&str; 1] = ["path"];
+
 /// Labels of the protocol errors, in the order of their cells; the last one is `other`.
 pub(super) static PROTOCOL_ERROR_LABELS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let requests = RequestFault::ALL.iter().map(|f| f.label());
     let chunks = ChunkFault::ALL.iter().map(|f| f.label());
-    error_table(requests.chain(chunks))
+    error_table(requests.chain(chunks).chain(OWN_ERRORS))
 });
 
 /// Each label once, cut to the room that there is, `other` at the end.
@@ -208,7 +211,8 @@ impl ListenerCell {
         self.refused.add(1);
     }
 
-    /// A client's bytes were refused. `label` is that of a request or chunk fault; any other is counted as `other`.
+    /// A client's bytes were refused. `label` is that of a request or chunk fault, or `path` for a path that
+    /// cannot be normalised; any other is counted as `other`.
     pub fn protocol_error(&self, label: &'static str) {
         self.protocol_errors[error_index(&PROTOCOL_ERROR_LABELS, label)].add(1);
     }
@@ -367,7 +371,8 @@ mod tests {
         let faults = RequestFault::ALL
             .iter()
             .map(|f| f.label())
-            .chain(ChunkFault::ALL.iter().map(|f| f.label()));
+            .chain(ChunkFault::ALL.iter().map(|f| f.label()))
+            .chain(OWN_ERRORS);
         let cell = ListenerCell::default();
         for label in faults {
             assert!(

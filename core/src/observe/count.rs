@@ -84,7 +84,7 @@ impl Histogram {
     }
 }
 
-/// Labels of the code classes, in the order of [`class_of`].
+/// Labels of the code classes, in the order of their cells: no answer first.
 pub const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The class of a status: 1 to 5, and 0 for no answer (or for a number that is no status).

@@ -80,12 +80,14 @@ impl Destination {
     }
 }
 
-/// Client addresses are personal: the file is not readable by everyone.
+/// Client addresses are personal: the file is not readable by everyone. Non-blocking says nothing for a file, but opening a
+/// named pipe that nobody reads is then an error instead of an endless wait.
 fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o640)
+        .custom_flags(libc::O_NONBLOCK)
         .open(path)
 }
 
@@ -96,6 +98,13 @@ pub(super) enum Command {
     Reopen,
 }
 
+/// A destination that fails goes on failing for each buffer; the process log hears of it so often at most.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// After a round that wrote something, so long passes before the next look. Meanwhile the thread is not parked, so under load a
+/// hand-over costs the worker no system call to wake it; short against the time in which a worker could run out of buffers.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// Everything that the log thread owns.
 pub(super) struct LogThread {
     shared: Arc<Shared>,
@@ -105,8 +114,8 @@ pub(super) struct LogThread {
     off_since: Option<Instant>,
     /// The last write ended within a line.
     torn: bool,
-    /// The last write failed; said once, not for each line.
-    failing: bool,
+    /// When a failure was last said in the process log.
+    complained: Option<Instant>,
 }
 
 impl LogThread {
@@ -117,7 +126,7 @@ impl LogThread {
             to: to.to,
             off_since: None,
             torn: false,
-            failing: false,
+            complained: None,
         }
     }
 
@@ -135,7 +144,9 @@ impl LogThread {
             if closed {
                 return;
             }
-            if !wrote {
+            if wrote {
+                thread::sleep(GATHER);
+            } else {
                 self.sleep();
             }
         }
@@ -167,27 +178,24 @@ impl LogThread {
     fn write(&mut self, batch: &Batch) {
         let mut result = Ok(());
         if self.torn {
-            result = write_to(&mut self.to, b"\n").map_err(|(_, e)| e);
+            result = write_to(&mut self.to, b"\n").map_err(|(_, e)| (0, e));
             self.torn = result.is_err();
         }
         if result.is_ok() {
-            result = write_to(&mut self.to, &batch.bytes).map_err(|(written, e)| {
-                self.torn = written > 0 && batch.bytes[written - 1] != b'\n';
-                e
-            });
-        }
-        match result {
-            Ok(()) if self.failing => {
-                self.failing = false;
-                tracing::info!("access log is written again");
+            result = write_to(&mut self.to, &batch.bytes);
+            if let Err((written @ 1.., _)) = result {
+                self.torn = batch.bytes[written - 1] != b'\n';
             }
-            Ok(()) => {}
-            Err(error) => {
-                self.shared.registry.process().log_lines_lost(batch.lines);
-                if !self.failing {
-                    self.failing = true;
-                    tracing::error!(%error, "access log cannot be written, lines are lost");
-                }
+        }
+        if let Err((written, error)) = result {
+            let lost = memchr::memchr_iter(b'\n', &batch.bytes[written..]).count() as u64;
+            self.shared.registry.process().log_lines_lost(lost);
+            if self
+                .complained
+                .is_none_or(|at| at.elapsed() > COMPLAIN_EVERY)
+            {
+                self.complained = Some(Instant::now());
+                tracing::error!(%error, "access log cannot be written, lines are lost");
             }
         }
     }
@@ -199,7 +207,7 @@ impl LogThread {
                 self.to = to;
                 self.off_since = None;
                 self.torn = false;
-                self.failing = false;
+                self.complained = None;
             }
             Command::Reopen => {
                 if let To::File(file, path) = &mut self.to {

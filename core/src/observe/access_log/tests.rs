@@ -144,7 +144,7 @@ impl Drop for Folder {
 
 #[test]
 fn no_line_is_lost_while_the_log_keeps_up() {
-    const LINES: u64 = 20_000;
+    const LINES: u64 = 5_000;
     let registry = Registry::new(2);
     let memory = Memory::default();
     let log =
@@ -391,4 +391,51 @@ fn failed_writes_are_counted_and_do_not_tear_the_next_line() {
         page.contains("dropped_total{reason=\"write_failed\"} 1\n"),
         "{page}"
     );
+}
+
+#[test]
+fn of_a_batch_cut_in_two_only_the_lines_behind_the_cut_are_lost() {
+    let registry = Registry::new(1);
+    let memory = Memory::default();
+    let to = Destination::stream(Flaky {
+        memory: memory.clone(),
+        calls: 0,
+    });
+    let log = AccessLog::start_on(to, 1, registry.clone()).unwrap();
+    let mut writer = log.writer(0);
+    (0..5).for_each(|n| writer.line(&numbered(0, n)));
+    drop((writer, log));
+    let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+    let (whole, cut) = text.rsplit_once('\n').unwrap();
+    assert_eq!(parse(whole.as_bytes()), [(0, 0), (0, 1)]);
+    assert!(!cut.is_empty());
+    let page = registry.render(&crate::observe::NoGauges);
+    assert!(
+        page.contains("dropped_total{reason=\"write_failed\"} 3\n"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_named_pipe_without_a_reader_is_an_error() {
+    let folder = Folder::new("fifo");
+    let path = folder.file("pipe");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&path)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let error = AccessLog::start(&LogTo::File(path), 1, Registry::new(1)).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ENXIO));
+}
+
+#[test]
+fn sides_may_move_to_their_threads() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync>() {}
+    moves::<LogWriter>();
+    moves::<AccessLog>();
+    moves::<Destination>();
+    is_shared::<Registry>();
+    is_shared::<crate::observe::RouteCells>();
 }
