@@ -1,0 +1,191 @@
+//! What is changed in a head on its way, and the small writings that requests and responses share.
+//!
+//! Not here: the order of a head; see `write_request` and `write_response`.
+
+use super::field::Known;
+use super::octets::{is_target, is_text, put_decimal};
+use super::{BodyFraming, Version};
+
+/// A change to the fields of a head; names are lower-case. Fields that decide framing or belong to one connection cannot be
+/// edited: such an edit is ignored. A request's Host is changed by [`RequestEdit::host`], an edit of it is ignored as well.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "name and value are what they are called")]
+pub enum FieldEdit<'a> {
+    /// Drop all fields of this name.
+    Remove { name: &'a [u8] },
+    /// Replaces all fields of this name; stands at the end of the head.
+    Set { name: &'a [u8], value: &'a [u8] },
+    /// One more field of this name, at the end of the head.
+    Add { name: &'a [u8], value: &'a [u8] },
+}
+
+/// Who the client is, for X-Forwarded-* (semantics 39).
+#[derive(Debug, Clone, Copy)]
+pub struct Forwarded<'a> {
+    /// The peer is a trusted proxy: append to what it sent; else replace -For/-Proto/-Host/-Port and drop Forwarded.
+    pub trusted: bool,
+    /// The peer's address in text.
+    pub peer: &'a [u8],
+    /// `http` or `https`.
+    pub proto: &'a [u8],
+    /// The listener's port in text.
+    pub port: &'a [u8],
+}
+
+/// How a request head is rewritten for the upstream.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestEdit<'a> {
+    /// Origin-form to send; None keeps the received one (absolute-form becomes origin-form).
+    pub target: Option<&'a [u8]>,
+    /// Host to send; None keeps the client's (with an absolute-form target: its authority).
+    pub host: Option<&'a [u8]>,
+    /// Our name in Via.
+    pub via: &'a [u8],
+    /// Who the client is.
+    pub forwarded: Forwarded<'a>,
+    /// Some: replaces the client's X-Request-Id; None keeps it.
+    pub request_id: Option<&'a [u8]>,
+    /// Keep `Connection: upgrade` + `Upgrade: websocket`; otherwise any Upgrade is stripped.
+    pub websocket: bool,
+    /// Changes by configuration, after everything else.
+    pub edits: &'a [FieldEdit<'a>],
+}
+
+/// What the connection to the client does after this response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientConnection {
+    /// The next request may follow.
+    KeepAlive,
+    /// It is closed.
+    Close,
+}
+
+/// How a response head is rewritten for the client.
+#[derive(Debug, Clone, Copy)]
+pub struct ResponseEdit<'a> {
+    /// Our name in Via.
+    pub via: &'a [u8],
+    /// The client's version: HTTP/1.0 gets no chunked coding and an explicit keep-alive.
+    pub client: Version,
+    /// What follows on the connection.
+    pub connection: ClientConnection,
+    /// How the body will be sent to this client (differs from the received framing where an HTTP/1.0 client gets a chunked one).
+    pub framing: BodyFraming,
+    /// Some: the X-Request-Id to echo, in place of the upstream's.
+    pub request_id: Option<&'a [u8]>,
+    /// Keep `Connection: upgrade` + `Upgrade: websocket` on a 101.
+    pub websocket: bool,
+    /// Changes by configuration, after everything else.
+    pub edits: &'a [FieldEdit<'a>],
+}
+
+/// The edits of one head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Edits<'a>(pub(crate) &'a [FieldEdit<'a>]);
+
+impl<'a> Edits<'a> {
+    /// Received or own fields of this name are not written.
+    #[inline]
+    pub(crate) fn takes_away(self, name: &[u8], known: Known) -> bool {
+        !self.0.is_empty() && is_editable(known) && Self::any_replaces(self.0, name)
+    }
+
+    fn any_replaces(edits: &[FieldEdit<'_>], name: &[u8]) -> bool {
+        edits.iter().any(|edit| match edit {
+            FieldEdit::Remove { name: edited } | FieldEdit::Set { name: edited, .. } => {
+                name.eq_ignore_ascii_case(edited)
+            }
+            FieldEdit::Add { .. } => false,
+        })
+    }
+
+    /// Write what is set and added, except what a later edit takes away again.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        for (index, edit) in self.0.iter().enumerate() {
+            let (name, value) = match *edit {
+                FieldEdit::Remove { .. } => continue,
+                FieldEdit::Set { name, value } | FieldEdit::Add { name, value } => (name, value),
+            };
+            let later = self.0.get(index + 1..).unwrap_or_default();
+            if is_editable(Known::of(name)) && !Self::any_replaces(later, name) {
+                put_foreign_field(out, name, value);
+            }
+        }
+    }
+}
+
+fn is_editable(known: Known) -> bool {
+    !known.is_ours_alone() && known != Known::Host
+}
+
+#[inline]
+pub(crate) fn put(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend_from_slice(text);
+}
+
+/// A field whose name and value come from a head that was checked.
+#[inline]
+pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    put(out, name);
+    put(out, b": ");
+    put(out, value);
+    put(out, b"\r\n");
+}
+
+/// A field whose parts come from elsewhere. A control octet in them would be a line of somebody else's making: it becomes a
+/// space in a value, and a field with a name that is no token is left out.
+pub(crate) fn put_foreign_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    if !super::octets::is_token(name) {
+        return;
+    }
+    put(out, name);
+    put(out, b": ");
+    if is_text(value) {
+        put(out, value);
+    } else {
+        out.extend(value.iter().map(|&octet| match octet {
+            0..=0x1f | 0x7f => b' ',
+            _ => octet,
+        }));
+    }
+    put(out, b"\r\n");
+}
+
+/// A target that comes from elsewhere: what may not stand in one is percent-encoded, so it cannot end the request line.
+pub(crate) fn put_foreign_target(out: &mut Vec<u8>, target: &[u8]) {
+    if is_target(target) {
+        put(out, target);
+        return;
+    }
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for octet in target {
+        if is_target(std::slice::from_ref(octet)) {
+            out.push(*octet);
+        } else {
+            put(out, b"%");
+            out.push(DIGITS[usize::from(octet >> 4)]);
+            out.push(DIGITS[usize::from(octet & 15)]);
+        }
+    }
+}
+
+/// A field with a number as its value.
+pub(crate) fn put_number_field(out: &mut Vec<u8>, name: &[u8], number: u64) {
+    put(out, name);
+    put(out, b": ");
+    put_decimal(out, number);
+    put(out, b"\r\n");
+}
+
+/// One Via member: the version as received, then our name (RFC 9110 section 7.6.3).
+pub(crate) fn put_via(out: &mut Vec<u8>, version: Version, name: &[u8]) {
+    put(
+        out,
+        match version {
+            Version::Http10 => b"Via: 1.0 ",
+            Version::Http11 => b"Via: 1.1 ",
+        },
+    );
+    put(out, name);
+    put(out, b"\r\n");
+}

@@ -1,0 +1,139 @@
+//! Names of fields: which ones the proxy treats specially, and which ones a sender may not take away.
+//!
+//! Not here: values.
+
+/// Field names that the proxy treats specially; found once, at parse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "each variant is the name of its field")]
+pub enum Known {
+    Other,
+    Host,
+    Connection,
+    ContentLength,
+    TransferEncoding,
+    Te,
+    Trailer,
+    Upgrade,
+    KeepAlive,
+    ProxyConnection,
+    Via,
+    XForwardedFor,
+    XForwardedProto,
+    XForwardedHost,
+    XForwardedPort,
+    Forwarded,
+    XRequestId,
+    Expect,
+    Cookie,
+    Authorization,
+    UserAgent,
+    Date,
+    Server,
+    MaxForwards,
+    Location,
+    Http2Settings,
+}
+
+/// How many variants [`Known`] has.
+pub(crate) const KNOWN_COUNT: usize = Known::Http2Settings as usize + 1;
+
+impl Known {
+    /// The variant of a name in any case; by length and first letter, then one comparison.
+    #[inline]
+    pub fn of(name: &[u8]) -> Known {
+        let first = match name {
+            [first, ..] => first | 0x20,
+            [] => return Known::Other,
+        };
+        let (lower, known): (&[u8], Known) = match (name.len(), first) {
+            (2, b't') => (b"te", Known::Te),
+            (3, b'v') => (b"via", Known::Via),
+            (4, b'h') => (b"host", Known::Host),
+            (4, b'd') => (b"date", Known::Date),
+            (6, b'c') => (b"cookie", Known::Cookie),
+            (6, b'e') => (b"expect", Known::Expect),
+            (6, b's') => (b"server", Known::Server),
+            (7, b't') => (b"trailer", Known::Trailer),
+            (7, b'u') => (b"upgrade", Known::Upgrade),
+            (8, b'l') => (b"location", Known::Location),
+            (9, b'f') => (b"forwarded", Known::Forwarded),
+            (10, b'c') => (b"connection", Known::Connection),
+            (10, b'k') => (b"keep-alive", Known::KeepAlive),
+            (10, b'u') => (b"user-agent", Known::UserAgent),
+            (12, b'x') => (b"x-request-id", Known::XRequestId),
+            (12, b'm') => (b"max-forwards", Known::MaxForwards),
+            (13, b'a') => (b"authorization", Known::Authorization),
+            (14, b'c') => (b"content-length", Known::ContentLength),
+            (14, b'h') => (b"http2-settings", Known::Http2Settings),
+            (15, b'x') => (b"x-forwarded-for", Known::XForwardedFor),
+            (16, b'p') => (b"proxy-connection", Known::ProxyConnection),
+            (16, b'x') => return sixteen_x(name),
+            (17, b't') => (b"transfer-encoding", Known::TransferEncoding),
+            (17, b'x') => (b"x-forwarded-proto", Known::XForwardedProto),
+            _ => return Known::Other,
+        };
+        if name.eq_ignore_ascii_case(lower) {
+            known
+        } else {
+            Known::Other
+        }
+    }
+
+    /// Belongs to one connection and is never passed on as received (RFC 9110 section 7.6.1; `http2-settings` is RFC 7540's).
+    pub(crate) fn is_hop_by_hop(self) -> bool {
+        matches!(
+            self,
+            Known::Connection
+                | Known::TransferEncoding
+                | Known::Te
+                | Known::Trailer
+                | Known::Upgrade
+                | Known::KeepAlive
+                | Known::ProxyConnection
+                | Known::Http2Settings
+        )
+    }
+
+    /// Decides boundaries or the connection, so configuration may not edit it: a wrong value would desynchronise peers.
+    pub(crate) fn is_ours_alone(self) -> bool {
+        self.is_hop_by_hop() || self == Known::ContentLength
+    }
+}
+
+fn sixteen_x(name: &[u8]) -> Known {
+    if name.eq_ignore_ascii_case(b"x-forwarded-host") {
+        Known::XForwardedHost
+    } else if name.eq_ignore_ascii_case(b"x-forwarded-port") {
+        Known::XForwardedPort
+    } else {
+        Known::Other
+    }
+}
+
+/// Names that a `Connection` field may not remove although it lists them. RFC 9110 section 7.6.1 forbids listing fields that
+/// all recipients need; clients have used it to strip what a proxy in front had said about them.
+pub(crate) fn survives_connection(name: &[u8]) -> bool {
+    match Known::of(name) {
+        Known::Other => {}
+        known => return !known.is_hop_by_hop(),
+    }
+    const NAMES: [&[u8]; 7] = [
+        b"cache-control",
+        b"x-real-ip",
+        b"proxy-authorization",
+        b"proxy-authenticate",
+        b"www-authenticate",
+        b"set-cookie",
+        b"traceparent",
+    ];
+    const PREFIXES: [&[u8]; 2] = [b"x-forwarded-", b"content-"];
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+        || PREFIXES.iter().any(|prefix| starts_with(name, prefix))
+}
+
+/// `name` begins with `prefix`, in any case.
+pub(crate) fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}

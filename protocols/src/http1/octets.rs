@@ -1,0 +1,119 @@
+//! Classes of octets and the small readings built on them (RFC 9110 sections 5.5 and 5.6).
+//!
+//! Not here: what a field means.
+
+const fn token_table() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut octet = 0usize;
+    while octet < 256 {
+        let value = octet as u8;
+        table[octet] = value.is_ascii_alphanumeric()
+            || matches!(
+                value,
+                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+'
+            )
+            || matches!(value, b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~');
+        octet += 1;
+    }
+    table
+}
+
+static TOKEN: [bool; 256] = token_table();
+
+/// `tchar` (RFC 9110 section 5.6.2).
+#[inline]
+pub(crate) fn is_token_octet(octet: u8) -> bool {
+    TOKEN[octet as usize]
+}
+
+/// `token`: at least one `tchar` and nothing else.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&octet| is_token_octet(octet))
+}
+
+/// May stand in a field value, a reason phrase or a chunk extension: HTAB, SP, visible ASCII, obs-text (RFC 9110 section 5.5).
+#[inline]
+pub(crate) fn is_text_octet(octet: u8) -> bool {
+    (octet >= 0x20 || octet == b'\t') && octet != 0x7f
+}
+
+/// All octets may stand in a field value. No early exit: the compiler makes vector code of it.
+#[inline]
+pub(crate) fn is_text(text: &[u8]) -> bool {
+    !text
+        .iter()
+        .fold(false, |bad, &octet| bad | !is_text_octet(octet))
+}
+
+/// All octets may stand in a request target: visible ASCII without `#`. Wider than RFC 3986, because browsers do send `|`, `{`
+/// or `"`, and none of those is read as an end of anything.
+#[inline]
+pub(crate) fn is_target(text: &[u8]) -> bool {
+    !text.iter().fold(false, |bad, &octet| {
+        bad | !(0x21..=0x7e).contains(&octet) | (octet == b'#')
+    })
+}
+
+#[inline]
+fn is_ows(octet: u8) -> bool {
+    octet == b' ' || octet == b'\t'
+}
+
+/// Without optional whitespace (SP, HTAB and nothing else: vertical tab is a control octet) at both ends.
+#[inline]
+pub(crate) fn trim_ows(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text {
+        if !is_ows(*first) {
+            break;
+        }
+        text = rest;
+    }
+    while let [rest @ .., last] = text {
+        if !is_ows(*last) {
+            break;
+        }
+        text = rest;
+    }
+    text
+}
+
+/// The elements of a comma-separated list, trimmed; empty ones are skipped (RFC 9110 section 5.6.1.2).
+pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|&octet| octet == b',')
+        .map(trim_ows)
+        .filter(|element| !element.is_empty())
+}
+
+/// `1*DIGIT` up to 2^63-1. The bound is the signed one, because a receiver that keeps lengths in a signed integer must not see
+/// another number than we do.
+pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut number = 0u64;
+    for &octet in text {
+        if !octet.is_ascii_digit() {
+            return None;
+        }
+        number = number
+            .checked_mul(10)?
+            .checked_add(u64::from(octet - b'0'))?;
+    }
+    (number <= i64::MAX as u64).then_some(number)
+}
+
+/// Append a number in decimal.
+pub(crate) fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0u8; 20];
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        used += 1;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(20 - used..).unwrap_or_default());
+}

@@ -1,0 +1,345 @@
+//! Request heads: bytes to a checked [`Request`] (RFC 9112 sections 2 to 6).
+//!
+//! Not here: the rewritten head (`write_request`), the body (`chunked`).
+//!
+//! Lines are read as they come in, so a fault or a limit shows on the part that is there, and what trickles in is not read again
+//! and again. What is remembered between two calls only says where to look: a head that came in pieces is read once more as a
+//! whole before it is believed, so a call with the bytes of another connection costs time and nothing else.
+
+use super::connection;
+use super::field::Known;
+use super::framing::{self, Claim};
+use super::line::{LineCursor, has_empty_line};
+use super::octets::{decimal, elements, is_token, is_token_octet};
+use super::table::{FieldTable, Lines, Span};
+use super::target::{self, Form, Target};
+use super::{BodyFraming, HeadLimits, RequestFault, Version, authority};
+
+/// Empty lines skipped before a request line. RFC 9112 section 2.2 asks for at least one; some clients send one after a body.
+const EMPTY_LINES_MAX: u8 = 4;
+
+/// The longest registered method, `UPDATEREDIRECTREF`, has 17 octets.
+const METHOD_MAX: usize = 64;
+
+/// The first octet of a TLS record that holds a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// A parsed request head as spans into its bytes; owns no text, is reused from request to request, allocates only until
+/// its table has grown to the largest head seen.
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    cursor: LineCursor,
+    empty_lines: u8,
+    started: bool,
+    method: Span,
+    pub(crate) target: Target,
+    version: Version,
+    framing: BodyFraming,
+    pub(crate) table: FieldTable,
+}
+
+impl RequestHead {
+    /// An empty head, to be reused.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forget a head that was begun; saves the double reading where the next call brings other bytes than the last one. After
+    /// `Ok(Some)` or a fault it has happened already.
+    pub fn reset(&mut self) {
+        self.cursor = LineCursor::default();
+        self.empty_lines = 0;
+        self.started = false;
+        self.table.clear();
+    }
+
+    /// `bytes` starts at the request (leading CRLFs are skipped and counted in the result). `Ok(None)`: more bytes are
+    /// needed; call again with the same bytes and those that followed. `Ok(Some(n))`: the head is the first `n` bytes. Limits
+    /// are enforced on partial heads as well.
+    pub fn parse(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, RequestFault> {
+        let resumed = self.cursor.is_resumed(bytes);
+        if !resumed {
+            self.reset();
+        }
+        let mut outcome = self.read_lines(bytes, limits);
+        if resumed && (!matches!(outcome, Ok(None)) || has_empty_line(bytes)) {
+            self.reset();
+            outcome = self.read_lines(bytes, limits);
+        }
+        if !matches!(outcome, Ok(None)) {
+            // The next call begins a new head; the spans stay for `view`.
+            self.cursor = LineCursor::default();
+        }
+        outcome
+    }
+
+    fn read_lines(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, RequestFault> {
+        loop {
+            let start = self.cursor.start();
+            let lf = self.cursor.find(bytes);
+            if !self.started {
+                let line = bytes.get(start..lf.unwrap_or(bytes.len()));
+                check_beginning(line.unwrap_or_default(), limits)?;
+            }
+            let Some(line) = self.cursor.take(bytes, lf, limits.head_bytes as usize)? else {
+                return Ok(None);
+            };
+            match (line.is_empty(), self.started) {
+                (false, true) => self.table.push(bytes, line, limits.fields)?,
+                (false, false) => self.read_request_line(bytes, line.start, line.end)?,
+                (true, true) => {
+                    self.conclude(bytes)?;
+                    return Ok(Some(self.cursor.start()));
+                }
+                (true, false) if self.empty_lines == EMPTY_LINES_MAX => {
+                    return Err(RequestFault::EmptyLines);
+                }
+                (true, false) => self.empty_lines += 1,
+            }
+        }
+    }
+
+    /// `method SP request-target SP HTTP-version` (RFC 9112 section 3), with exactly one space each.
+    fn read_request_line(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        end: usize,
+    ) -> Result<(), RequestFault> {
+        let line = bytes.get(start..end).unwrap_or_default();
+        let (method, rest) = cut_at_space(line).ok_or(RequestFault::RequestLine)?;
+        if !is_token(method) {
+            return Err(RequestFault::Method);
+        }
+        let (text, version) = cut_at_space(rest).ok_or(RequestFault::RequestLine)?;
+        if line == b"PRI * HTTP/2.0" {
+            return Err(RequestFault::Http2OnPlainPort);
+        }
+        if text.is_empty() {
+            return Err(RequestFault::RequestLine);
+        }
+        self.version = match version {
+            b"HTTP/1.1" => Version::Http11,
+            b"HTTP/1.0" => Version::Http10,
+            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+                if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            {
+                return Err(RequestFault::VersionUnsupported);
+            }
+            _ if version.contains(&b'\r') => return Err(RequestFault::BareCr),
+            _ => return Err(RequestFault::VersionSyntax),
+        };
+        if method == b"CONNECT" {
+            return Err(RequestFault::ConnectMethod);
+        }
+        self.method = Span::new(start, start + method.len());
+        self.target = target::read(text, start + method.len() + 1, method)?;
+        self.started = true;
+        Ok(())
+    }
+
+    /// What can only be judged with all fields at hand.
+    fn conclude(&mut self, bytes: &[u8]) -> Result<(), RequestFault> {
+        match self.table.lines(bytes, Known::Host) {
+            Lines::One(host) if host.is_empty() || authority::is_valid(host) => {}
+            Lines::One(_) => return Err(RequestFault::HostInvalid),
+            Lines::Several => return Err(RequestFault::HostRepeated),
+            Lines::None if self.version == Version::Http10 => {}
+            Lines::None => return Err(RequestFault::HostMissing),
+        }
+        let claim = Claim {
+            version: self.version,
+            content_length: self.table.lines(bytes, Known::ContentLength),
+            transfer_encoding: self.table.lines(bytes, Known::TransferEncoding),
+        };
+        self.framing = framing::of_request(claim, self.method.of(bytes))?;
+        connection::read(&mut self.table, bytes)?;
+        Ok(())
+    }
+
+    /// The head with its bytes: those that the last successful `parse` was given.
+    pub fn view<'a>(&'a self, bytes: &'a [u8]) -> Request<'a> {
+        Request { head: self, bytes }
+    }
+}
+
+fn cut_at_space(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(b' ', text)?;
+    match text.split_at(at) {
+        (before, [_, after @ ..]) => Some((before, after)),
+        _ => None,
+    }
+}
+
+/// What shows before the request line is complete: another protocol, a method or a target that is too long. `line` may end
+/// with its CR. Whatever is found here does not depend on how much of the line is there.
+fn check_beginning(line: &[u8], limits: &HeadLimits) -> Result<(), RequestFault> {
+    match line.first() {
+        None | Some(b'\r') => return Ok(()),
+        Some(&TLS_HANDSHAKE) => return Err(RequestFault::TlsOnPlainPort),
+        Some(&octet) if !is_token_octet(octet) => return Err(RequestFault::Method),
+        Some(_) => {}
+    }
+    let target_max = limits.target_bytes as usize;
+    if line.len() <= METHOD_MAX && line.len() <= target_max {
+        return Ok(());
+    }
+    let method_area = line.get(..METHOD_MAX + 1).unwrap_or(line);
+    let Some(space) = memchr::memchr(b' ', method_area) else {
+        return match line.len() > METHOD_MAX {
+            false => Ok(()),
+            true if is_token(method_area) => Err(RequestFault::MethodTooLong),
+            true => Err(RequestFault::Method),
+        };
+    };
+    let rest = line.get(space + 1..).unwrap_or_default();
+    let too_long =
+        rest.len() > target_max && memchr::memchr(b' ', rest).unwrap_or(rest.len()) > target_max;
+    match too_long {
+        true => Err(RequestFault::TargetTooLong),
+        false => Ok(()),
+    }
+}
+
+/// A request head with its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub(crate) head: &'a RequestHead,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    /// The method, case-sensitive.
+    pub fn method(&self) -> &'a [u8] {
+        self.head.method.of(self.bytes)
+    }
+
+    /// The method is HEAD: the response has no body.
+    pub fn is_head(&self) -> bool {
+        self.method() == b"HEAD"
+    }
+
+    /// RFC 9110 section 9.2.2.
+    pub fn is_idempotent(&self) -> bool {
+        matches!(
+            self.method(),
+            b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE"
+        )
+    }
+
+    /// As received: origin-form, absolute-form or `*`.
+    pub fn target(&self) -> &'a [u8] {
+        self.head.target.whole.of(self.bytes)
+    }
+
+    /// Path without query; `/` for an absolute-form without a path; `*` for `OPTIONS *`.
+    pub fn path(&self) -> &'a [u8] {
+        match self.head.target.path {
+            path if path.is_empty() => b"/",
+            path => path.of(self.bytes),
+        }
+    }
+
+    /// What stands behind `?`; `Some` and empty for a lone `?`.
+    pub fn query(&self) -> Option<&'a [u8]> {
+        self.head.target.query.map(|query| query.of(self.bytes))
+    }
+
+    /// Authority (host with optional port): of the absolute-form if given, else of Host; empty for HTTP/1.0 without Host, and
+    /// where Host is empty.
+    pub fn authority(&self) -> &'a [u8] {
+        match self.head.target.form {
+            Form::Absolute => self.head.target.authority.of(self.bytes),
+            Form::Origin | Form::Asterisk => self.known(Known::Host).unwrap_or_default(),
+        }
+    }
+
+    /// The client's version.
+    pub fn version(&self) -> Version {
+        self.head.version
+    }
+
+    /// How the body ends; never `UntilClose`.
+    pub fn framing(&self) -> BodyFraming {
+        self.head.framing
+    }
+
+    /// The client is willing to send another request on this connection.
+    pub fn keep_alive(&self) -> bool {
+        self.head.table.connection.persists(self.head.version)
+    }
+
+    /// Waits for a 100 before it sends its body. HTTP/1.0 cannot, and without a body it means nothing (RFC 9110 section 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.head.version == Version::Http11
+            && !self.is_bodyless()
+            && self
+                .known(Known::Expect)
+                .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+    }
+
+    /// `Upgrade: websocket` asked for properly (RFC 6455 4.1: GET, HTTP/1.1, Connection: upgrade, no body). `websocket` must be
+    /// the only protocol offered, so that the answer can mean nothing else.
+    pub fn wants_websocket(&self) -> bool {
+        self.head.version == Version::Http11
+            && self.method() == b"GET"
+            && self.is_bodyless()
+            && is_websocket(&self.head.table, self.bytes)
+    }
+
+    /// How often OPTIONS or TRACE may still be forwarded (RFC 9110 section 7.6.2): at 0 the proxy answers itself; else
+    /// [`super::write_request`] sends one less. `None` for other methods, without the field, and where it is no number.
+    pub fn max_forwards(&self) -> Option<u64> {
+        match self.method() {
+            b"OPTIONS" | b"TRACE" => self.known(Known::MaxForwards).and_then(decimal),
+            _ => None,
+        }
+    }
+
+    /// Each field: what it is known as, name as spelled, value without surrounding white space.
+    pub fn fields(&self) -> impl Iterator<Item = (Known, &'a [u8], &'a [u8])> + use<'a> {
+        self.head.table.iter(self.bytes)
+    }
+
+    /// First value of a field that is in [`Known`].
+    pub fn known(&self, k: Known) -> Option<&'a [u8]> {
+        self.head.table.value(self.bytes, k)
+    }
+
+    /// Values of a field by lower-case name, in order.
+    pub fn values<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.fields()
+            .filter(move |(_, spelled, _)| spelled.eq_ignore_ascii_case(name))
+            .map(|(_, _, value)| value)
+    }
+
+    fn is_bodyless(&self) -> bool {
+        matches!(
+            self.head.framing,
+            BodyFraming::None | BodyFraming::Length(0)
+        )
+    }
+}
+
+/// `Connection: upgrade`, and `websocket` as the only element of the only Upgrade field.
+pub(crate) fn is_websocket(table: &FieldTable, bytes: &[u8]) -> bool {
+    table.connection.upgrade
+        && match table.lines(bytes, Known::Upgrade) {
+            Lines::One(value) => {
+                let mut offered = elements(value);
+                offered
+                    .next()
+                    .is_some_and(|token| token.eq_ignore_ascii_case(b"websocket"))
+                    && offered.next().is_none()
+            }
+            Lines::None | Lines::Several => false,
+        }
+}

@@ -1,0 +1,195 @@
+//! Response heads: bytes to a checked [`Response`] (RFC 9112 sections 4 to 6). An upstream is believed as little as a client.
+//!
+//! Not here: the rewritten head (`write_response`); whether a 101 was asked for, which the exchange knows.
+
+use super::connection;
+use super::field::Known;
+use super::framing::{self, Claim};
+use super::line::{LineCursor, blame, has_empty_line};
+use super::octets::is_text;
+use super::request::is_websocket;
+use super::table::{FieldTable, Span};
+use super::{BodyFraming, HeadLimits, ResponseFault, Version};
+
+/// A parsed response head as spans into its bytes; reused like [`super::RequestHead`].
+#[derive(Debug, Default)]
+pub struct ResponseHead {
+    cursor: LineCursor,
+    started: bool,
+    status: u16,
+    reason: Span,
+    version: Version,
+    framing: BodyFraming,
+    pub(crate) table: FieldTable,
+}
+
+impl ResponseHead {
+    /// An empty head, to be reused.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forget a head that was begun; see [`super::RequestHead::reset`].
+    pub fn reset(&mut self) {
+        self.cursor = LineCursor::default();
+        self.started = false;
+        self.table.clear();
+    }
+
+    /// As [`super::RequestHead::parse`]; no empty line is skipped. `to_head`: the request was HEAD. Framing follows RFC 9112 6.3
+    /// for it and for 1xx, 204, 304.
+    pub fn parse(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+        to_head: bool,
+    ) -> Result<Option<usize>, ResponseFault> {
+        let resumed = self.cursor.is_resumed(bytes);
+        if !resumed {
+            self.reset();
+        }
+        let mut outcome = self.read_lines(bytes, limits, to_head);
+        if resumed && (!matches!(outcome, Ok(None)) || has_empty_line(bytes)) {
+            self.reset();
+            outcome = self.read_lines(bytes, limits, to_head);
+        }
+        if !matches!(outcome, Ok(None)) {
+            // The next call begins a new head; the spans stay for `view`.
+            self.cursor = LineCursor::default();
+        }
+        outcome
+    }
+
+    fn read_lines(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+        to_head: bool,
+    ) -> Result<Option<usize>, ResponseFault> {
+        loop {
+            let lf = self.cursor.find(bytes);
+            if !self.started {
+                check_beginning(bytes)?;
+            }
+            let Some(line) = self.cursor.take(bytes, lf, limits.head_bytes as usize)? else {
+                return Ok(None);
+            };
+            match (line.is_empty(), self.started) {
+                (_, false) => self.read_status_line(bytes, line.end)?,
+                (false, true) => self.table.push(bytes, line, limits.fields)?,
+                (true, true) => {
+                    let claim = Claim {
+                        version: self.version,
+                        content_length: self.table.lines(bytes, Known::ContentLength),
+                        transfer_encoding: self.table.lines(bytes, Known::TransferEncoding),
+                    };
+                    self.framing = framing::of_response(claim, self.status, to_head)?;
+                    connection::read(&mut self.table, bytes)?;
+                    return Ok(Some(self.cursor.start()));
+                }
+            }
+        }
+    }
+
+    /// `HTTP-version SP status-code SP [reason-phrase]` (RFC 9112 section 4). The second space is forgiven where no reason
+    /// follows: many servers leave it out, and it moves no boundary.
+    fn read_status_line(&mut self, bytes: &[u8], end: usize) -> Result<(), ResponseFault> {
+        let line = bytes.get(..end).unwrap_or_default();
+        let (version, rest) = line.split_at_checked(8).ok_or(ResponseFault::StatusLine)?;
+        self.version = match version {
+            b"HTTP/1.1" => Version::Http11,
+            b"HTTP/1.0" => Version::Http10,
+            _ => return Err(ResponseFault::Version),
+        };
+        let [b' ', rest @ ..] = rest else {
+            return Err(ResponseFault::StatusLine);
+        };
+        self.status = match rest {
+            [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
+                u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
+            }
+            _ => return Err(ResponseFault::Status),
+        };
+        let reason = match rest.get(3..).unwrap_or_default() {
+            [] => &[],
+            [b' ', reason @ ..] => reason,
+            [b'0'..=b'9', ..] => return Err(ResponseFault::Status),
+            _ => return Err(ResponseFault::StatusLine),
+        };
+        if !is_text(reason) {
+            return Err(blame(reason).into());
+        }
+        self.reason = Span::new(end - reason.len(), end);
+        self.started = true;
+        Ok(())
+    }
+
+    /// The head with its bytes: those that the last successful `parse` was given.
+    pub fn view<'a>(&'a self, bytes: &'a [u8]) -> Response<'a> {
+        Response { head: self, bytes }
+    }
+}
+
+/// Something that does not begin like a status line is refused at once, so that an upstream of another protocol that never sends
+/// a line end is not waited for.
+fn check_beginning(bytes: &[u8]) -> Result<(), ResponseFault> {
+    const PREFIX: &[u8] = b"HTTP/1.";
+    let length = bytes.len().min(PREFIX.len());
+    match bytes.get(..length) == PREFIX.get(..length) {
+        true => Ok(()),
+        false => Err(ResponseFault::Version),
+    }
+}
+
+/// A response head with its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Response<'a> {
+    pub(crate) head: &'a ResponseHead,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> Response<'a> {
+    /// 100 to 599.
+    pub fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    /// The reason phrase as received; may be empty.
+    pub fn reason(&self) -> &'a [u8] {
+        self.head.reason.of(self.bytes)
+    }
+
+    /// The upstream's version.
+    pub fn version(&self) -> Version {
+        self.head.version
+    }
+
+    /// How the body ends.
+    pub fn framing(&self) -> BodyFraming {
+        self.head.framing
+    }
+
+    /// The upstream connection may be used again after this message.
+    pub fn keep_alive(&self) -> bool {
+        self.head.framing != BodyFraming::UntilClose
+            && self.head.status != 101
+            && self.head.table.connection.persists(self.head.version)
+    }
+
+    /// 101 with `Upgrade: websocket` and `Connection: upgrade`.
+    pub fn is_websocket_upgrade(&self) -> bool {
+        self.head.status == 101
+            && self.head.version == Version::Http11
+            && is_websocket(&self.head.table, self.bytes)
+    }
+
+    /// Each field: what it is known as, name as spelled, value without surrounding white space.
+    pub fn fields(&self) -> impl Iterator<Item = (Known, &'a [u8], &'a [u8])> + use<'a> {
+        self.head.table.iter(self.bytes)
+    }
+
+    /// First value of a field that is in [`Known`].
+    pub fn known(&self, k: Known) -> Option<&'a [u8]> {
+        self.head.table.value(self.bytes, k)
+    }
+}

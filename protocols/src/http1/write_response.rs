@@ -1,0 +1,153 @@
+//! The response head as the client gets it (RFC 9110 section 7.6, RFC 9112 section 4).
+//!
+//! Not here: judging the response; replies of our own (`answer`).
+//!
+//! The status line always says HTTP/1.1, our own version (RFC 9110 section 6.2); what an HTTP/1.0 client cannot read is not sent to it.
+
+use super::edit::{Edits, put, put_field, put_foreign_field, put_number_field, put_via};
+use super::field::Known;
+use super::octets::{decimal, put_decimal};
+use super::response::Response;
+use super::{BodyFraming, ClientConnection, ResponseEdit, Version};
+
+/// As in `write_request`.
+const ADDED_BYTES: usize = 256;
+
+/// Append the client's response head to `out`: order and spelling kept, hop-by-hop fields removed, framing as
+/// [`ResponseEdit::framing`] says (with `None`, a Content-Length stays that describes the body of an answer to HEAD or of a
+/// 304), ends with the empty line. An interim response (1xx) gets neither `Connection` nor X-Request-Id; the final one does.
+pub fn write_response(out: &mut Vec<u8>, response: &Response<'_>, edit: &ResponseEdit<'_>) {
+    let table = &response.head.table;
+    let edits = Edits(edit.edits);
+    let last = table.fields().last();
+    out.reserve(last.map_or(64, |field| field.value.end()) + ADDED_BYTES);
+    put(out, b"HTTP/1.1 ");
+    put_decimal(out, u64::from(response.status()));
+    put(out, b" ");
+    put(out, response.reason());
+    put(out, b"\r\n");
+
+    let mut written = Written::default();
+    let vias = table.fields().iter();
+    let mut vias_left = vias.filter(|field| field.known == Known::Via).count();
+    for field in table.fields() {
+        let name = field.name.of(response.bytes);
+        let value = field.value.of(response.bytes);
+        match field.known {
+            Known::Other if field.ends_here => {}
+            Known::ContentLength | Known::TransferEncoding => {
+                written.put_framing(out, response, edit, field.known, name, value);
+            }
+            Known::Upgrade if edit.websocket && response.status() == 101 => {
+                put_field(out, name, value);
+            }
+            Known::Trailer if edit.framing == BodyFraming::Chunked => {
+                put_field(out, name, value);
+            }
+            known if known.is_hop_by_hop() || edits.takes_away(name, known) => {}
+            Known::XRequestId if edit.request_id.is_some() => {
+                written.put_request_id(out, edit, name);
+            }
+            Known::Via => {
+                put_field(out, name, value);
+                vias_left -= 1;
+                if vias_left == 0 {
+                    written.via = true;
+                    put_via(out, response.version(), edit.via);
+                }
+            }
+            _ => put_field(out, name, value),
+        }
+    }
+    written.rest(out, response, edit);
+    edits.write(out);
+    put(out, b"\r\n");
+}
+
+/// What of ours has found its place already.
+#[derive(Debug, Default)]
+struct Written {
+    framing: bool,
+    request_id: bool,
+    via: bool,
+}
+
+impl Written {
+    fn put_framing(
+        &mut self,
+        out: &mut Vec<u8>,
+        response: &Response<'_>,
+        edit: &ResponseEdit<'_>,
+        known: Known,
+        name: &[u8],
+        value: &[u8],
+    ) {
+        let describes = known == Known::ContentLength
+            && edit.framing == BodyFraming::None
+            && !never_has_length(response.status());
+        match (edit.framing, known) {
+            _ if self.framing => {}
+            (BodyFraming::Length(length), Known::ContentLength) => {
+                self.framing = true;
+                put_number_field(out, name, length);
+            }
+            (BodyFraming::Chunked, Known::TransferEncoding) => {
+                self.framing = true;
+                put_field(out, name, b"chunked");
+            }
+            (BodyFraming::None, _) if describes => {
+                self.framing = true;
+                if let Some(length) = decimal(value) {
+                    put_number_field(out, name, length);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn put_request_id(&mut self, out: &mut Vec<u8>, edit: &ResponseEdit<'_>, name: &[u8]) {
+        if let Some(id) = edit.request_id
+            && !std::mem::replace(&mut self.request_id, true)
+        {
+            put_foreign_field(out, name, id);
+        }
+    }
+
+    /// What of ours has found no place among the received fields.
+    fn rest(&mut self, out: &mut Vec<u8>, response: &Response<'_>, edit: &ResponseEdit<'_>) {
+        let edits = Edits(edit.edits);
+        if !self.framing {
+            match edit.framing {
+                BodyFraming::Length(length) => put_number_field(out, b"Content-Length", length),
+                BodyFraming::Chunked => put_field(out, b"Transfer-Encoding", b"chunked"),
+                BodyFraming::None | BodyFraming::UntilClose => {}
+            }
+        }
+        let interim = response.status() < 200;
+        if !interim && !edits.takes_away(b"x-request-id", Known::XRequestId) {
+            self.put_request_id(out, edit, b"X-Request-Id");
+        }
+        if !self.via && !edits.takes_away(b"via", Known::Via) {
+            put_via(out, response.version(), edit.via);
+        }
+        if edit.websocket && response.status() == 101 {
+            put(out, b"Connection: upgrade\r\n");
+        } else if !interim {
+            put_connection(out, edit.connection, edit.client);
+        }
+    }
+}
+
+/// RFC 9110 section 8.6: no Content-Length in 1xx and 204.
+fn never_has_length(status: u16) -> bool {
+    matches!(status, 100..=199 | 204)
+}
+
+/// Persistence is said where it is not the default of the client's version (RFC 9112 section 9.3).
+pub(crate) fn put_connection(out: &mut Vec<u8>, connection: ClientConnection, client: Version) {
+    match (connection, client) {
+        (ClientConnection::Close, _) => put(out, b"Connection: close\r\n"),
+        (ClientConnection::KeepAlive, Version::Http10) => put(out, b"Connection: keep-alive\r\n"),
+        (ClientConnection::KeepAlive, Version::Http11) => {}
+    }
+}
