@@ -9,6 +9,7 @@ mod gate;
 mod p2c;
 mod random;
 mod round_robin;
+mod sync;
 mod tried;
 
 pub use cluster::{Algorithm, Cursor, Endpoints};

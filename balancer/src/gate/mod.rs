@@ -20,11 +20,13 @@ mod queue;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use crossbeam_utils::CachePadded;
+
+// The library's are those of std; `tests/interleavings.rs` puts loom's in their place.
+use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 use queue::{Left, Queue, Turn};
 
 const WAITING: u64 = 1 << 31;

@@ -68,7 +68,8 @@ impl Index {
     /// most specific bucket goes first, since it most often has the answer.
     pub(super) fn first(&self, ask: &Ask<'_>, routes: &[Conditions], decoded: &mut Vec<u8>) -> u32 {
         let mut best = NONE;
-        if let Some(host) = Host::of(ask.authority) {
+        let by_host = !(self.exact.is_empty() && self.wildcard.is_empty());
+        if by_host && let Some(host) = Host::of(ask.authority) {
             let host = host.as_bytes();
             if let Some(bucket) = self.exact.get(host) {
                 best = bucket.first(ask, routes, best, decoded);
