@@ -1,41 +1,90 @@
-//! The TOML configuration: text in, a checked [`Config`] or diagnostics out. No file access, no environment, no clock.
+//! The TOML configuration: text in, a checked [`Config`] or diagnostics out.
+//! No file access, no environment, no clock.
+//!
+//! `raw` reads the spanned tree of each source and reports what is wrong with a value by itself; `check` resolves names, fills in
+//! defaults and reports what does not fit together; `model` is the result.
 #![forbid(unsafe_code)]
-#![allow(unused_variables, missing_docs, clippy::todo)]
-//! INTERFACE SKELETON: signatures that `core` is written against. Real layout: raw/ -> check/ -> model/, units, diagnostics, defaults, diff, suggest.
+
+mod check;
+mod defaults;
+mod diagnostics;
+mod diff;
+mod findings;
+mod place;
+mod raw;
+mod suggest;
+mod units;
 
 pub mod model;
+
+pub use defaults::{Default, defaults};
+pub use diagnostics::{Diagnostic, Severity, render};
+pub use diff::diff;
 pub use model::*;
+
+use findings::Findings;
 
 /// One file as read by the caller.
 #[derive(Debug, Clone)]
-pub struct Source { /// As it is to be shown in diagnostics.
-    pub path: String, pub text: String }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity { Warning, Error }
-
-/// One finding with its place; line and column start at 1 (column in characters).
-#[derive(Debug, Clone)]
-pub struct Diagnostic { pub severity: Severity, pub path: String, pub line: u32, pub column: u32, pub message: String, /// The whole line's text.
-    pub line_text: String, /// Length of the marked part, in characters.
-    pub span: u32, pub help: Option<String> }
+pub struct Source {
+    /// As it is to be shown in diagnostics.
+    pub path: String,
+    /// The whole text, UTF-8.
+    pub text: String,
+}
 
 /// What checking found. `config` is Some if there is no error.
 #[derive(Debug)]
-pub struct Checked { pub config: Option<Config>, pub diagnostics: Vec<Diagnostic> }
-impl Checked { pub fn errors(&self) -> usize { todo!() } pub fn warnings(&self) -> usize { todo!() } }
+pub struct Checked {
+    /// The configuration, if there is no error.
+    pub config: Option<Config>,
+    /// Errors first, then warnings, each by place. Bounded: of many thousands the first 500 and a count.
+    pub diagnostics: Vec<Diagnostic>,
+}
 
-/// The `include` globs of a main file, as written (the caller expands them, sorted by name, relative to the file). Empty if the text does not parse.
-pub fn includes(main: &Source) -> Vec<String> { todo!() }
+impl Checked {
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        diagnostics::count(&self.diagnostics, Severity::Error)
+    }
+
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        diagnostics::count(&self.diagnostics, Severity::Warning)
+    }
+}
+
+/// The `include` globs of a main file, as written (the caller expands them, sorted by name, relative to the file).
+/// Of a text that does not parse, those that can be read all the same.
+pub fn includes(main: &Source) -> Vec<String> {
+    raw::includes(main)
+}
+
+/// A regex of a route as it is to be compiled: it must match the whole value. Checked to compile in this form, with Unicode.
+pub fn whole(regex: &str) -> String {
+    format!(r"\A(?:{regex})\z")
+}
+
 /// Check a configuration: the main file first, then the included ones in order. All errors at once.
-pub fn check(sources: &[Source]) -> Checked { todo!() }
-/// Diagnostics for people: `path:line:col: message`, the line, a marker, help; ends with a count line ("2 errors, 1 warning").
-pub fn render(diagnostics: &[Diagnostic]) -> String { todo!() }
-/// What changed, a line each, for the log: `+ route corp-v2`, `- listener old`, `~ cluster products: endpoints +1 -1`; nothing when equal.
-pub fn diff(old: &Config, new: &Config) -> Vec<String> { todo!() }
-
-/// A built-in default, for `ringway config defaults`.
-#[derive(Debug, Clone, Copy)]
-pub struct Default { pub key: &'static str, pub value: &'static str, pub reason: &'static str }
-/// Every default with its reason; the values are rendered from the same constants that the model uses (a test holds them together).
-pub fn defaults() -> &'static [Default] { todo!() }
+pub fn check(sources: &[Source]) -> Checked {
+    if sources.is_empty() {
+        let nothing = Source {
+            path: String::new(),
+            text: String::new(),
+        };
+        return check(&[nothing]);
+    }
+    let mut findings = Findings::new(sources);
+    let raw = raw::read(sources, &mut findings);
+    // What a torn text lacks would be reported as missing or unknown, and fixing the text makes that report wrong.
+    let config = if findings.is_torn() {
+        None
+    } else {
+        check::check(&raw, &mut findings)
+    };
+    let config = config.filter(|_| findings.errors() == 0);
+    Checked {
+        config,
+        diagnostics: findings.into_diagnostics(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Listeners: unique names, unique addresses, limits with their defaults, and the cluster of a listener without routes.
+//! Not the text of an address (`raw`).
+
+use super::cluster::Clusters;
+use crate::defaults;
+use crate::findings::Findings;
+use crate::model::{Listener, ListenerLimits};
+use crate::place::Span;
+use crate::raw::{self, Raw, To};
+use crate::units::quote;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+pub(crate) fn check(
+    raw: &Raw,
+    clusters: &mut Clusters,
+    findings: &mut Findings<'_>,
+) -> Vec<Listener> {
+    let mut names: HashMap<&str, Span> = HashMap::new();
+    let mut addresses: HashMap<SocketAddr, Bound<'_>> = HashMap::new();
+    let mut listeners = Vec::new();
+    for listener in &raw.listeners {
+        let name = &listener.name;
+        if let Some(first) = names.get(name.value.as_str()) {
+            let place = findings.refer(name.span, *first);
+            let message = format!(
+                "listener {} is defined twice: here and in {place}",
+                quote(&name.value)
+            );
+            findings.error(name.span, message);
+            continue;
+        }
+        names.insert(&name.value, name.span);
+        check_addresses(listener, &mut addresses, findings);
+        let to = listener.to.as_ref().and_then(|to| {
+            if let To::Split(_) = to.value {
+                findings.error_help(
+                    to.span,
+                    "`to` of a listener is one cluster",
+                    "a split needs a route: [[routes]] with match.listener",
+                );
+                return None;
+            }
+            let owner = format!("listener:{}", name.value);
+            let targets = clusters.targets(&to.value, owner, findings);
+            targets.first().map(|target| target.cluster)
+        });
+        listeners.push(Listener {
+            name: name.value.clone(),
+            at: findings.place(name.span),
+            bind: listener.bind.iter().map(|bind| bind.value).collect(),
+            timeouts: listener.timeouts,
+            limits: limits(listener, raw, findings),
+            to,
+        });
+    }
+    listeners
+}
+
+/// An address that is taken, and by whom.
+struct Bound<'r> {
+    listener: &'r str,
+    span: Span,
+}
+
+fn check_addresses<'r>(
+    listener: &'r raw::Listener,
+    addresses: &mut HashMap<SocketAddr, Bound<'r>>,
+    findings: &mut Findings<'_>,
+) {
+    for bind in &listener.bind {
+        // Port 0 is another port each time.
+        if bind.value.port() == 0 {
+            continue;
+        }
+        if let Some(first) = addresses.get(&bind.value) {
+            let place = findings.refer(bind.span, first.span);
+            let who = if first.listener == listener.name.value {
+                "the same listener".to_owned()
+            } else {
+                format!("listener \"{}\"", first.listener)
+            };
+            let message = format!("{} is bound twice: here and by {who} ({place})", bind.value);
+            findings.error(bind.span, message);
+            continue;
+        }
+        if let Some(first) = addresses.get(&other_family(bind.value))
+            && first.listener != listener.name.value
+        {
+            let place = findings.refer(bind.span, first.span);
+            let message = format!(
+                "all IPv4 addresses of port {} are wanted by listener \"{}\" too ({place})",
+                bind.value.port(),
+                first.listener
+            );
+            findings.error(bind.span, message);
+            continue;
+        }
+        addresses.insert(
+            bind.value,
+            Bound {
+                listener: &listener.name.value,
+                span: bind.span,
+            },
+        );
+    }
+}
+
+/// `[::]` takes IPv4 too, so `0.0.0.0` of another listener would take its clients away; any other address stands for itself.
+fn other_family(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let other: IpAddr = if address.is_ipv4() {
+        std::net::Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        std::net::Ipv4Addr::UNSPECIFIED.into()
+    };
+    SocketAddr::new(other, address.port())
+}
+
+/// The listener's own `limits` whole, else `[defaults]`, else built in.
+fn limits(listener: &raw::Listener, raw: &Raw, findings: &mut Findings<'_>) -> ListenerLimits {
+    let default_body = raw.defaults.body.as_ref();
+    match &listener.limits {
+        None => ListenerLimits {
+            body: default_body
+                .map(|body| body.value)
+                .or(defaults::LISTENER_LIMITS.body),
+            ..defaults::LISTENER_LIMITS
+        },
+        Some(own) => {
+            // A kind is taken whole; that a limit goes away by it is worth a word.
+            if let (Some(body), false) = (default_body, own.has_body) {
+                let place = findings.refer(own.span, body.span);
+                let message = format!(
+                    "`limits` of listener {} replaces that of [defaults] whole, so no `body` limit is left",
+                    quote(&listener.name.value)
+                );
+                let help = format!("write `body` here too ([defaults] has it in {place})");
+                findings.warn(own.span, message, Some(help));
+            }
+            own.limits
+        }
+    }
+}

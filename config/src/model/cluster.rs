@@ -1,0 +1,99 @@
+//! `[clusters.x]`: sets of endpoints, how one is picked, how much they may carry.
+//! Not whether an endpoint is well at the moment.
+
+use super::Place;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A set of endpoints that serve the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cluster {
+    /// Unique; `route:<name>` and `listener:<name>` are the inline ones.
+    pub name: String,
+    /// Where it is defined.
+    pub at: Place,
+    /// At least one, with a weight above 0.
+    pub endpoints: Vec<Endpoint>,
+    /// How one is picked.
+    pub balance: Balance,
+    /// How much the cluster may carry, over all workers.
+    pub limits: ClusterLimits,
+    /// Which Host the upstream sees.
+    pub host: HostSent,
+    /// Idle upstream connections are closed after this.
+    pub pool_idle: Duration,
+}
+
+/// One address of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where to connect.
+    pub address: Address,
+    /// Relative to the others; 0: none, but it stays known.
+    pub weight: u32,
+    /// Used only when no other can be.
+    pub backup: bool,
+}
+
+/// Where to connect. Shown as it is written in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// `10.0.0.1:80`, `[::1]:80`.
+    Ip(SocketAddr),
+    /// `name:80`, resolved by the caller.
+    Name {
+        /// Lower-case.
+        host: String,
+        /// Above 0.
+        port: u16,
+    },
+    /// `unix:/path`.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Ip(address) => write!(f, "{address}"),
+            Address::Name { host, port } => write!(f, "{host}:{port}"),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// How an endpoint is picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// The less loaded of two drawn by chance.
+    P2c,
+    /// In turn.
+    RoundRobin,
+    /// By chance.
+    Random,
+}
+
+/// How much a cluster may carry, exact over all workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterLimits {
+    /// Upstream connections.
+    pub connections: u32,
+    /// Requests in flight.
+    pub requests: u32,
+    /// Requests that wait for one of the above; 0: none waits.
+    pub queue: u32,
+    /// How long one waits (503).
+    pub queue_for: Duration,
+}
+
+/// Which Host the upstream sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostSent {
+    /// The client's.
+    Keep,
+    /// `host = "upstream"`: the endpoint's address as written.
+    Upstream,
+    /// This.
+    Literal(String),
+}

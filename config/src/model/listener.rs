@@ -1,0 +1,49 @@
+//! `[listeners.x]`: where clients come in, and what they may cost.
+//! Not what is done with their requests (routes).
+
+use super::Place;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A named set of listening addresses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listener {
+    /// Unique among listeners.
+    pub name: String,
+    /// Where it is defined.
+    pub at: Place,
+    /// `":8080"` is all IPv4 and IPv6 addresses (one dual-stack socket on `[::]`); port 0 is allowed (tests).
+    pub bind: Vec<SocketAddr>,
+    /// How long a client may take.
+    pub timeouts: ListenerTimeouts,
+    /// How much a client may send.
+    pub limits: ListenerLimits,
+    /// This listener serves one cluster, no routes needed (index into `clusters`).
+    pub to: Option<usize>,
+}
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerTimeouts {
+    /// From the first byte of a request to the end of its head (408).
+    pub headers: Duration,
+    /// A connection between two requests.
+    pub idle: Duration,
+    /// Between reads of a request body.
+    pub body: Duration,
+}
+
+/// How much a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// Bytes of a request head (431).
+    pub header_bytes: u32,
+    /// Fields of a request head (431).
+    pub headers: u16,
+    /// Bytes of the request target (414); at most `header_bytes`.
+    pub target_bytes: u32,
+    /// Bytes of a request body (413); None: no limit. A route's `body_limit` comes before it.
+    pub body: Option<u64>,
+    /// Client connections over all workers.
+    pub connections: Option<u32>,
+}

@@ -1,0 +1,194 @@
+//! `[clusters.x]` and endpoints as typed.
+//! Not what a cluster takes over from another (`like`).
+
+use super::address;
+use super::field::{Field, Zero};
+use super::keys;
+use super::server::refuse_empty;
+use super::table::Table;
+use crate::defaults;
+use crate::findings::Findings;
+use crate::model::{Balance, ClusterLimits, Endpoint, HostSent};
+use crate::place::{At, Span};
+use crate::units::quote;
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// Larger weights are not finer, and sums of many must not overflow.
+pub(crate) const HEAVIEST: u32 = 65_535;
+
+/// Algorithms that the format names and no code stands behind yet.
+const LATER_BALANCE: [&str; 3] = ["ewma", "ring_hash", "maglev"];
+
+/// One `[clusters.x]`; None is "not given" or "not readable, and reported".
+pub(crate) struct Cluster {
+    pub(crate) name: At<String>,
+    pub(crate) like: Option<At<String>>,
+    pub(crate) endpoints: Option<Endpoints>,
+    pub(crate) balance: Option<Balance>,
+    pub(crate) limits: Option<ClusterLimits>,
+    pub(crate) host: Option<HostSent>,
+    pub(crate) pool_idle: Option<Duration>,
+}
+
+/// Endpoints that could be read.
+#[derive(Clone)]
+pub(crate) struct Endpoints {
+    pub(crate) list: Vec<At<Endpoint>>,
+    /// Whether some could not be read, so that the list says nothing about the whole.
+    pub(crate) torn: bool,
+    pub(crate) span: Span,
+}
+
+pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findings<'_>) -> Cluster {
+    let endpoints = table
+        .take("endpoints")
+        .map(|field| read_endpoints(&field, findings));
+    let words = [
+        ("p2c", Balance::P2c),
+        ("round_robin", Balance::RoundRobin),
+        ("random", Balance::Random),
+    ];
+    let balance = table
+        .take("balance")
+        .and_then(|field| field.word(&words, &LATER_BALANCE, findings));
+    let limits = table.take_table("limits", &keys::CLUSTER_LIMITS, findings, read_limits);
+    let like = table
+        .take("like")
+        .and_then(|field| field.text("the name of another cluster", findings));
+    let host = table
+        .take("host")
+        .and_then(|field| read_host(&field, findings));
+    let pool_idle = table.take_table("pool", &keys::POOL, findings, read_pool);
+    table.finish(findings);
+    Cluster {
+        name,
+        like,
+        endpoints,
+        balance,
+        limits,
+        host,
+        pool_idle,
+    }
+}
+
+pub(crate) fn read_endpoints(field: &Field<'_>, findings: &mut Findings<'_>) -> Endpoints {
+    let before = findings.errors();
+    if let DeValue::String(text) = field.value
+        && !text.contains("://")
+    {
+        findings.error_help(
+            field.span,
+            "`endpoints` must be a list",
+            format!("endpoints = [{}]", quote(text)),
+        );
+    }
+    let list = field
+        .one_or_more(findings)
+        .iter()
+        .filter_map(|item| read_endpoint(item, findings))
+        .collect();
+    Endpoints {
+        list,
+        torn: findings.errors() > before,
+        span: field.span,
+    }
+}
+
+fn read_endpoint(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<Endpoint>> {
+    let mut weight = defaults::WEIGHT;
+    let mut backup = defaults::BACKUP;
+    let address = if matches!(field.value, DeValue::Table(_)) {
+        let mut table = Table::open("an endpoint", &keys::ENDPOINT, field, findings)?;
+        let address = table.take("address");
+        if address.is_none() {
+            findings.error(field.span, "an endpoint without `address`");
+        }
+        if let Some(field) = table.take("weight") {
+            weight = field.number_u32(0..=HEAVIEST, findings)?;
+        }
+        if let Some(field) = table.take("backup") {
+            backup = field.yes_or_no(findings)?;
+        }
+        table.finish(findings);
+        address?
+    } else {
+        field.clone()
+    };
+    let text = address.text("an address like \"10.0.0.1:80\"", findings)?;
+    match address::endpoint(&text.value) {
+        Ok(address) => Some(At {
+            value: Endpoint {
+                address,
+                weight,
+                backup,
+            },
+            span: text.span,
+        }),
+        Err(fault) => {
+            findings.fault(text.span, fault);
+            None
+        }
+    }
+}
+
+fn read_limits(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<ClusterLimits> {
+    refuse_empty(&table, "limits", table.span, findings);
+    let mut limits = defaults::CLUSTER_LIMITS;
+    for (key, least, value) in [
+        ("connections", 1, &mut limits.connections),
+        ("requests", 1, &mut limits.requests),
+        ("queue", 0, &mut limits.queue),
+    ] {
+        if let Some(field) = table.take(key) {
+            *value = field
+                .number_u32(least..=u32::MAX, findings)
+                .unwrap_or(*value);
+        }
+    }
+    if let Some(field) = table.take("queue_for") {
+        limits.queue_for = field
+            .duration(Zero::Refused, findings)
+            .unwrap_or(limits.queue_for);
+    }
+    table.finish(findings);
+    Some(limits)
+}
+
+fn read_pool(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<Duration> {
+    refuse_empty(&table, "pool", table.span, findings);
+    let idle = table
+        .take("idle")
+        .and_then(|field| field.duration(Zero::Refused, findings));
+    table.finish(findings);
+    idle
+}
+
+/// A Host to be sent is `host` or `host:port` (RFC 9110 §7.2).
+fn read_host(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<HostSent> {
+    let text = field.text("\"keep\", \"upstream\" or a host", findings)?;
+    match text.value.as_str() {
+        "keep" => return Some(HostSent::Keep),
+        "upstream" => return Some(HostSent::Upstream),
+        _ => {}
+    }
+    let (host, port) = match text.value.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
+        _ => (text.value.as_str(), None),
+    };
+    let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    let is_host = match bracketed {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.parse::<std::net::Ipv4Addr>().is_ok() || address::host_fault(host).is_none(),
+    };
+    if !is_host || port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        let message = format!("{} cannot be sent as Host", quote(&text.value));
+        findings.error_help(
+            text.span,
+            message,
+            "\"keep\", \"upstream\" or a host like \"api.internal\"",
+        );
+        return None;
+    }
+    Some(HostSent::Literal(text.value))
+}

@@ -1,0 +1,139 @@
+//! `[listeners.x]` as typed.
+//! Not whether two of them want the same address.
+
+use super::address;
+use super::field::{Field, Zero};
+use super::keys;
+use super::route::{To, read_to};
+use super::server::refuse_empty;
+use super::table::Table;
+use crate::defaults;
+use crate::findings::Findings;
+use crate::model::{ListenerLimits, ListenerTimeouts};
+use crate::place::{At, Span};
+use std::net::SocketAddr;
+
+/// One `[listeners.x]`.
+pub(crate) struct Listener {
+    pub(crate) name: At<String>,
+    pub(crate) bind: Vec<At<SocketAddr>>,
+    pub(crate) timeouts: ListenerTimeouts,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) to: Option<At<To>>,
+}
+
+/// `limits`, taken whole.
+pub(crate) struct Limits {
+    pub(crate) limits: ListenerLimits,
+    pub(crate) has_body: bool,
+    pub(crate) span: Span,
+}
+
+pub(crate) fn read(
+    name: At<String>,
+    mut table: Table<'_>,
+    findings: &mut Findings<'_>,
+) -> Listener {
+    let bind = match table.take("bind") {
+        Some(field) => field
+            .one_or_more(findings)
+            .iter()
+            .filter_map(|item| read_bind(item, findings))
+            .collect(),
+        None => {
+            let message = format!("listener \"{}\" has no `bind`", name.value);
+            findings.error_help(name.span, message, "e.g. bind = \":8080\"");
+            Vec::new()
+        }
+    };
+    let timeouts = table.take_table(
+        "timeouts",
+        &keys::LISTENER_TIMEOUTS,
+        findings,
+        read_timeouts,
+    );
+    let limits = table.take_table("limits", &keys::LISTENER_LIMITS, findings, read_limits);
+    let to = table.take("to").and_then(|field| read_to(&field, findings));
+    table.finish(findings);
+    Listener {
+        name,
+        bind,
+        timeouts: timeouts.unwrap_or(defaults::LISTENER_TIMEOUTS),
+        limits,
+        to,
+    }
+}
+
+fn read_bind(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<SocketAddr>> {
+    let text = field.text("an address like \":8080\"", findings)?;
+    match address::bind(&text.value) {
+        Ok(value) => Some(At {
+            value,
+            span: text.span,
+        }),
+        Err(fault) => {
+            findings.fault(text.span, fault);
+            None
+        }
+    }
+}
+
+fn read_timeouts(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<ListenerTimeouts> {
+    refuse_empty(&table, "timeouts", table.span, findings);
+    let mut timeouts = defaults::LISTENER_TIMEOUTS;
+    for (key, value) in [
+        ("headers", &mut timeouts.headers),
+        ("idle", &mut timeouts.idle),
+        ("body", &mut timeouts.body),
+    ] {
+        if let Some(field) = table.take(key) {
+            *value = field.duration(Zero::Refused, findings).unwrap_or(*value);
+        }
+    }
+    table.finish(findings);
+    Some(timeouts)
+}
+
+fn read_limits(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<Limits> {
+    /// Below, ordinary requests are refused; above, a head is no head any more.
+    const HEAD_BYTES: std::ops::RangeInclusive<u64> = 256..=16 << 20;
+    refuse_empty(&table, "limits", table.span, findings);
+    let span = table.span;
+    let mut limits = defaults::LISTENER_LIMITS;
+    let narrow = |value: u64| u32::try_from(value).ok();
+    if let Some(field) = table.take("connections") {
+        limits.connections = field.number_u32(1..=u32::MAX, findings);
+    }
+    if let Some(field) = table.take("header_bytes") {
+        let read = field.size(HEAD_BYTES, findings).and_then(narrow);
+        limits.header_bytes = read.unwrap_or(limits.header_bytes);
+    }
+    if let Some(field) = table.take("headers") {
+        let read = field.number(1..=10_000, findings);
+        limits.headers = read
+            .and_then(|count| u16::try_from(count).ok())
+            .unwrap_or(limits.headers);
+    }
+    match table.take("target_bytes") {
+        Some(field) => {
+            let read = field.size(1..=16 << 20, findings).and_then(narrow);
+            limits.target_bytes = read.unwrap_or(limits.target_bytes);
+            if read.is_some() && limits.target_bytes > limits.header_bytes {
+                findings.error(
+                    field.span,
+                    "`target_bytes` is more than `header_bytes`, which holds the target too",
+                );
+            }
+        }
+        None => limits.target_bytes = limits.target_bytes.min(limits.header_bytes),
+    }
+    let body = table.take("body");
+    let has_body = body.is_some();
+    limits.body = body.and_then(|field| field.size(1..=u64::MAX, findings));
+    table.finish(findings);
+    Some(Limits {
+        limits,
+        has_body,
+        span,
+    })
+}
