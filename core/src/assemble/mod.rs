@@ -48,7 +48,7 @@ impl Assembler {
         let clusters = config.clusters.iter().map(|c| self.cluster(c, &mut ids, &mut errors)).collect();
         let router = Router::compile(config).map_err(|e| errors.extend(e)).ok();
         let mut routes: Vec<RoutePlan> = config.routes.iter().map(|r| self.route(r)).collect();
-        let listeners = config.listeners.iter().map(|l| self.listener(l, &mut routes)).collect();
+        let listeners = config.listeners.iter().map(|l| self.listener(l, &config.default_timeouts, &mut routes)).collect();
         match router {
             Some(router) if errors.is_empty() => Ok(Plan {
                 router,
@@ -152,7 +152,12 @@ impl Assembler {
     }
 
     /// A listener with `to` gets a route of its own behind those of the file.
-    fn listener(&self, listener: &config::Listener, routes: &mut Vec<RoutePlan>) -> ListenerPlan {
+    fn listener(
+        &self,
+        listener: &config::Listener,
+        defaults: &config::RouteTimeouts,
+        routes: &mut Vec<RoutePlan>,
+    ) -> ListenerPlan {
         let only_route = listener.to.map(|cluster| {
             let targets = [config::Target { cluster, weight: 1 }];
             let name = format!("listener:{}", listener.name);
@@ -160,7 +165,7 @@ impl Assembler {
                 action: ActionPlan::Forward { split: Split::compile(&targets), split_by: None, rewrite: None },
                 request_edits: Vec::new(),
                 response_edits: Vec::new(),
-                timeouts: timeouts(&listener.route_timeouts),
+                timeouts: timeouts(defaults),
                 body_limit: None,
                 cells: self.metrics.route(&name),
                 name,
