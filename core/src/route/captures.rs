@@ -11,7 +11,8 @@ use super::pattern::Pattern;
 /// number is far more than the capturing patterns of a large configuration.
 const MOST_LOCATIONS: usize = 1024;
 
-/// Named captures, name to bytes. Keep one per worker or connection: once grown, finding allocates nothing.
+/// Named captures, name to bytes. A worker keeps some and lends one to each exchange: once grown, finding allocates
+/// nothing. Not one per idle connection: the memory it grows to is that of the largest head it met.
 #[derive(Debug, Default)]
 pub struct Captures {
     bytes: Vec<u8>,

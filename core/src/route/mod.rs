@@ -1,4 +1,4 @@
-//! Step 4: which route a request takes. Compiled once per snapshot; finding is a few hash look-ups, not a walk.
+//! Which route a request takes. Compiled once per snapshot; finding is a few hash look-ups, not a walk.
 //! Not here: what the route then does (policy, pick, answer), parsing, and path normalisation. Pure: no socket, no clock.
 //!
 //! Rules (the reference that the tests compare with says the same in the obvious way):

@@ -52,7 +52,7 @@ pub struct Variables<'a> {
 
 /// What becomes of the bytes of a variable.
 #[derive(Clone, Copy)]
-enum Into {
+enum As {
     FieldValue,
     Uri,
 }
@@ -84,14 +84,14 @@ impl Template {
     /// Append the text to `out`, for a field value. Whatever a variable holds, the result has no CR, LF or NUL: they
     /// become spaces (RFC 9110 section 5.5). A decoded query value that was captured may hold them.
     pub fn expand(&self, vars: &Variables<'_>, out: &mut Vec<u8>) {
-        self.fill(vars, Into::FieldValue, out);
+        self.fill(vars, As::FieldValue, out);
     }
 
     /// Append the text to `out`, for a request target or a Location. In what variables hold, each byte that may not
     /// stand in a path is percent-encoded (RFC 3986 section 3.3), so a capture can neither end the request line nor begin a
     /// query or fragment; escapes that are there already are kept. Literals are taken as written.
     pub fn expand_uri(&self, vars: &Variables<'_>, out: &mut Vec<u8>) {
-        self.fill(vars, Into::Uri, out);
+        self.fill(vars, As::Uri, out);
     }
 
     /// The text, if it is the same for every exchange.
@@ -103,7 +103,7 @@ impl Template {
         }
     }
 
-    fn fill(&self, vars: &Variables<'_>, into: Into, out: &mut Vec<u8>) {
+    fn fill(&self, vars: &Variables<'_>, into: As, out: &mut Vec<u8>) {
         for piece in &self.pieces {
             let value = match piece {
                 Piece::Literal(bytes) => {
@@ -128,10 +128,10 @@ impl Template {
                 },
             };
             match (into, piece) {
-                (Into::FieldValue, _) => push_field_value(value, out),
-                (Into::Uri, Piece::BuiltIn(BuiltIn::Host)) => push_uri(value, b"[]", out),
-                (Into::Uri, Piece::BuiltIn(BuiltIn::Query)) => push_uri(value, b"?[]", out),
-                (Into::Uri, _) => push_uri(value, b"", out),
+                (As::FieldValue, _) => push_field_value(value, out),
+                (As::Uri, Piece::BuiltIn(BuiltIn::Host)) => push_uri(value, b"[]", out),
+                (As::Uri, Piece::BuiltIn(BuiltIn::Query)) => push_uri(value, b"?[]", out),
+                (As::Uri, _) => push_uri(value, b"", out),
             }
         }
     }
