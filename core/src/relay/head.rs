@@ -7,6 +7,7 @@ use ringway_io::OutBuf;
 use ringway_protocols::http1::{
     BodyFraming, ClientConnection, FieldEdit, Forwarded, RequestEdit, ResponseEdit, write_request, write_response,
 };
+use ringway_protocols::path;
 use smallvec::SmallVec;
 
 use crate::exchange::Exchange;
@@ -71,7 +72,10 @@ fn rewritten_target(exchange: &Exchange<'_>, action: &ActionPlan, text: &mut Vec
             text.extend_from_slice(with.trim_end_matches('/').as_bytes());
             text.extend_from_slice(rest);
         }
-        Some(RewritePlan::Path(template)) => template.expand(&variables(exchange), text),
+        Some(RewritePlan::Path(template)) => {
+            template.expand_uri(&variables(exchange), text);
+            renormalize(text);
+        }
     }
     if text.first() != Some(&b'/') && request.path() != b"*" {
         text.insert(0, b'/');
@@ -81,6 +85,19 @@ fn rewritten_target(exchange: &Exchange<'_>, action: &ActionPlan, text: &mut Vec
         text.extend_from_slice(query);
     }
     true
+}
+
+/// A value that a template took from a header may hold dot segments: they must not climb out of where the template put it.
+fn renormalize(text: &mut Vec<u8>) {
+    let mut normal = OutBuf::take();
+    match path::normalize(text, &mut normal) {
+        Ok(path::Normal::Unchanged) => {}
+        Ok(path::Normal::Rewritten) => {
+            text.clear();
+            text.extend_from_slice(&normal);
+        }
+        Err(_) => text.clear(),
+    }
 }
 
 fn expand(exchange: &Exchange<'_>, edits: &[EditPlan], text: &mut Vec<u8>) -> Values {

@@ -48,7 +48,7 @@ pub(crate) fn find(exchange: &mut Exchange<'_>, _received: Received) -> Result<R
         ActionPlan::Redirect { status, location } => {
             let mut text = std::mem::take(&mut exchange.facts_mut().text);
             text.clear();
-            location.expand(&variables(exchange), &mut text);
+            location.expand_uri(&variables(exchange), &mut text);
             exchange.facts_mut().text = text;
             Err(Reply { body: Body::Redirect, ..Reply::new(*status, Flag::None) }.into())
         }
