@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 pub mod admin;
 pub mod control;
+pub mod doctor;
 pub mod outcome;
 pub mod start;
