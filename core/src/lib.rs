@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 pub mod admin;
 pub mod control;
+pub mod demo;
 pub mod doctor;
 pub mod outcome;
 pub mod start;
