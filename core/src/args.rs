@@ -142,7 +142,7 @@ fn long_version() -> &'static str {
         "gnu"
     };
     format!(
-        "{}\ntarget: {}-{}-{environment}\nbuild: {profile}\ndrivers: io_uring, epoll",
+        "{}\ntarget: {}-unknown-{}-{environment}\nbuild: {profile}\ndrivers: io_uring, epoll",
         env!("CARGO_PKG_VERSION"),
         std::env::consts::ARCH,
         std::env::consts::OS,

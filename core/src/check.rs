@@ -19,7 +19,7 @@ const LOOK_UPS: Duration = Duration::from_secs(5);
 /// Look-ups at once, each a thread.
 const AT_ONCE: usize = 32;
 /// Width of a default's reason in the table.
-const REASON: usize = 72;
+const REASON: usize = 60;
 
 /// Check one file: findings to standard error, a line that all is well to `out`.
 pub(crate) fn check(file: &Path, out: &mut dyn Write) -> io::Result<ExitCode> {

@@ -2,6 +2,7 @@
 //!
 //! Not here: when to reload (`mod`, `watch`).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -141,6 +142,9 @@ impl<P: Proxy, E: ReloadEvents> Control<P, E> {
         }
         for address in admin {
             tracing::info!(%address, token = guarded, "admin");
+            if !guarded && open_to_others(&address) {
+                tracing::warn!(%address, "others can read the configuration and the metrics there; set admin.token");
+            }
         }
         for new in listeners.iter().filter(|l| !before.listeners.contains(l)) {
             tracing::info!(listener = %new.0, address = %new.1, "listening");
@@ -167,5 +171,32 @@ impl<P: Proxy, E: ReloadEvents> Control<P, E> {
             errors,
             "reload refused; the configuration of {since} goes on"
         );
+    }
+}
+
+/// Whether an admin address, as shown, can be reached from other machines. Unix sockets are guarded by their permissions.
+fn open_to_others(address: &str) -> bool {
+    let address: Result<SocketAddr, _> = address.parse();
+    address.is_ok_and(|address| !address.ip().to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::open_to_others;
+
+    #[test]
+    fn addresses_that_others_reach() {
+        let cases = [
+            ("0.0.0.0:9901", true),
+            ("[::]:9901", true),
+            ("10.0.0.1:9901", true),
+            ("127.0.0.1:9901", false),
+            ("[::1]:9901", false),
+            ("[::ffff:127.0.0.1]:9901", false),
+            ("unix:/run/ringway/admin.sock", false),
+        ];
+        for (address, expected) in cases {
+            assert_eq!(open_to_others(address), expected, "{address}");
+        }
     }
 }

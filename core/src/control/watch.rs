@@ -45,6 +45,8 @@ impl Default for Pace {
 
 /// When directories cannot be watched (the kernel's limit on watches), the poll has to do it alone.
 const POLL_ALONE: Duration = Duration::from_secs(2);
+/// Readings until a file that changes all the time is taken as it is.
+const SETTLE: usize = 20;
 /// Events that may wait; what does not fit is not lost, since one waiting event already leads to a reading of everything.
 const EVENTS: usize = 256;
 
@@ -130,6 +132,21 @@ fn tells_something(kind: &EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if *access != AccessKind::Close(AccessMode::Write))
 }
 
+/// Why a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    End,
+    Event,
+    Time,
+}
+
+/// Whether to go on after a look.
+#[derive(Debug, Clone, Copy)]
+enum Looked {
+    Done,
+    Ended,
+}
+
 struct Watching<F> {
     files: ConfigFiles,
     /// What was last told: the hash of the content, or why it could not be read.
@@ -141,33 +158,42 @@ struct Watching<F> {
 
 impl<F: FnMut()> Watching<F> {
     fn run(mut self, inputs: &Receiver<Input>) {
-        // The first look is for what changed between loading and watching; it too waits for a writer at half.
-        let mut on = self.wait(inputs, self.pace.quiet);
-        while on {
-            self.look();
+        // The first look is for what changed between loading and watching.
+        let mut wake = self.wait(inputs, self.pace.quiet);
+        loop {
+            match wake {
+                Wake::End => return,
+                Wake::Event => self.look(),
+                Wake::Time => match self.look_twice(inputs) {
+                    Looked::Done => {}
+                    Looked::Ended => return,
+                },
+            }
             let poll = if self.eyes.complained {
                 self.pace.poll.min(POLL_ALONE)
             } else {
                 self.pace.poll
             };
-            on = self.wait(inputs, poll);
+            wake = self.wait(inputs, poll);
         }
     }
 
-    /// Wait until something happened and then was quiet, or until `poll` is over. False: the end.
-    fn wait(&self, inputs: &Receiver<Input>, poll: Duration) -> bool {
+    /// Wait until something happened and then was quiet, or until `poll` is over.
+    fn wait(&self, inputs: &Receiver<Input>, poll: Duration) -> Wake {
         let mut writing = BTreeSet::new();
         let mut deadline = Instant::now() + poll;
         let mut latest = None;
+        let mut wake = Wake::Time;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = match inputs.recv_timeout(left) {
-                Ok(Input::End) | Err(RecvTimeoutError::Disconnected) => return false,
-                Err(RecvTimeoutError::Timeout) => return true,
+                Ok(Input::End) | Err(RecvTimeoutError::Disconnected) => return Wake::End,
+                Err(RecvTimeoutError::Timeout) => return wake,
                 Ok(Input::Rescan) => None,
                 Ok(Input::Event(event)) if self.eyes.care(&event) => Some(event),
                 Ok(Input::Event(_)) => continue,
             };
+            wake = Wake::Event;
             let now = Instant::now();
             let latest = *latest.get_or_insert(now + self.pace.at_most);
             if let Some(event) = event {
@@ -182,8 +208,41 @@ impl<F: FnMut()> Watching<F> {
         }
     }
 
-    /// Read, watch where what was read can change, and tell if it is not what was told last.
+    /// After events: what is there is what was saved.
     fn look(&mut self) {
+        let now = self.read();
+        self.tell(now);
+    }
+
+    /// Without any event nobody said that a writer is done: what changed must read the same a quiet time later.
+    fn look_twice(&mut self, inputs: &Receiver<Input>) -> Looked {
+        let mut now = self.read();
+        for _ in 0..SETTLE {
+            if now == self.seen {
+                return Looked::Done;
+            }
+            if self.wait(inputs, self.pace.quiet) == Wake::End {
+                return Looked::Ended;
+            }
+            let again = self.read();
+            if again == now {
+                break;
+            }
+            now = again;
+        }
+        self.tell(now);
+        Looked::Done
+    }
+
+    fn tell(&mut self, now: Result<u64, String>) {
+        if now != self.seen {
+            self.seen = now;
+            (self.changed)();
+        }
+    }
+
+    /// Read, and watch where what was read can change.
+    fn read(&mut self) -> Result<u64, String> {
         let mut now = self.load();
         // A place that was not watched while it was read may have changed in between: once more. Links that lead on to new links
         // settle after a few rounds; what still moves then is seen by the poll.
@@ -193,10 +252,7 @@ impl<F: FnMut()> Watching<F> {
             }
             now = self.load();
         }
-        if now != self.seen {
-            self.seen = now;
-            (self.changed)();
-        }
+        now
     }
 
     fn load(&mut self) -> Result<u64, String> {

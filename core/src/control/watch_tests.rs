@@ -169,8 +169,11 @@ fn deleted_and_made_again() {
 #[test]
 fn a_writer_at_half_is_waited_for() {
     let dir = Scratch::new();
-    let main = dir.write("ringway.toml", ONE);
+    let main = dir.write("ringway.toml", THREE);
     let watched = Watched::start(&main, PACE);
+    // From here on only events make it look.
+    dir.write("ringway.toml", ONE);
+    watched.wait_for(&[ONE]);
     let mut writer = fs::File::create(&main).unwrap();
     writer.write_all(&TWO.as_bytes()[..9]).unwrap();
     // Ten times the quiet time: what is there now is not looked at.
@@ -257,6 +260,8 @@ fn the_poll_sees_what_no_event_tells() {
     let watched = Watched::start(&main, pace);
     elsewhere.write("same.toml", TWO);
     watched.wait_for(&[TWO]);
+    elsewhere.write("same.toml", THREE);
+    watched.wait_for(&[THREE]);
 }
 
 #[test]

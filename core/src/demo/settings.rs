@@ -20,8 +20,8 @@ const PLAIN_V1: &str = r#"to    = "products-v1""#;
 const PLAIN_V2: &str = r#"to    = "products-v2""#;
 /// The same edit as a script of `sed`.
 pub(super) const SED: &str = r#"s/^to    = "products-v1"/to    = "products-v2"/"#;
-/// A slip of the pen: no key of a route.
-const SLIP: &str = r#"too   = "products-v2""#;
+/// A slip of the pen: there is no such cluster.
+const SLIP: &str = r#"to    = "product-v2""#;
 
 /// The good edit: the plain route goes to the other version.
 pub(super) fn follow_v2(text: &str) -> String {
