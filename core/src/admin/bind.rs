@@ -103,7 +103,8 @@ fn elsewhere(why: &str) -> Result<Bound, String> {
     Err(faults.join("; "))
 }
 
-fn private_folder(folder: &Path, user: u32) -> Result<(), String> {
+/// Make the folder, or find it, as one that nobody else can put things into.
+pub(super) fn private_folder(folder: &Path, user: u32) -> Result<(), String> {
     let fault = |e: io::Error| format!("{}: {e}", folder.display());
     make_folder(folder, 0o700).map_err(fault)?;
     let found = fs::symlink_metadata(folder).map_err(fault)?;

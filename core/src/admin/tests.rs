@@ -7,7 +7,7 @@ use crate::control::{Phase, Refusal, Running};
 use ringway_config::{Config, Source};
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -245,6 +245,26 @@ fn a_dead_socket_is_replaced_and_a_living_one_is_not() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     let why = bind::bind(&AdminBind::Unix(path.join("below/admin.sock"))).unwrap_err();
     assert!(why.contains("its folder cannot be made"), "{why}");
+}
+
+#[test]
+fn a_fallback_folder_must_be_ours_alone() {
+    let dir = Scratch::new();
+    let user = fs::metadata(&*dir).unwrap().uid();
+    let folder = dir.join("ringway-0");
+    bind::private_folder(&folder, user).unwrap();
+    let mode = |folder: &Path| fs::metadata(folder).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    bind::private_folder(&folder, user).expect("again");
+    assert!(
+        bind::private_folder(&folder, user + 1).is_err(),
+        "another's"
+    );
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(bind::private_folder(&folder, user).is_err(), "open to all");
+    let link = dir.join("link");
+    std::os::unix::fs::symlink(&*dir, &link).unwrap();
+    assert!(bind::private_folder(&link, user).is_err(), "a link");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tells the service manager how far we are: `sd_notify(3)`'s protocol, which is a line or two over a datagram socket.
+//! Tells systemd, or what stands in for it, how far we are: `sd_notify(3)`'s protocol, which is a line or two over a datagram socket.
 //!
 //! Not here: what happens in these phases. Without `NOTIFY_SOCKET` all of this does nothing.
 
@@ -9,12 +9,12 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 #[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt as _;
 
-/// The way to the service manager, if there is one.
+/// The way to systemd, if it started us.
 #[derive(Debug, Default)]
 pub(super) struct Notify(Option<UnixDatagram>);
 
 impl Notify {
-    /// From the environment. What cannot be reached is a warning: the service manager will see it as a start that never ends.
+    /// From the environment. What cannot be reached is a warning: systemd will see a start that never ends.
     pub(super) fn from_env() -> Notify {
         let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
             return Notify(None);
@@ -36,7 +36,7 @@ impl Notify {
     /// Reading the configuration; `ready` follows, whatever came of it.
     pub(super) fn reloading(&self) {
         // `Type=notify-reload` wants CLOCK_MONOTONIC, which std does not give out. The uptime is that clock plus time asleep, cut
-        // to 10 ms; rounded up it is never before the manager's own reading, which is all that is compared.
+        // to 10 ms; rounded up it is never before systemd's own reading, which is all that is compared.
         let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
         let seconds: f64 = uptime
             .split(' ')
@@ -67,7 +67,7 @@ fn connect(path: &[u8]) -> io::Result<UnixDatagram> {
         path => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(path))?,
     };
     socket.connect_addr(&address)?;
-    // A manager that does not read must not stop us.
+    // A reader that does not read must not stop us.
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
@@ -80,11 +80,11 @@ mod tests {
     fn says_it_in_the_protocol_of_sd_notify() {
         let name = format!("ringway-notify-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
-        let manager = UnixDatagram::bind_addr(&address).unwrap();
+        let systemd = UnixDatagram::bind_addr(&address).unwrap();
         let notify = Notify(Some(connect(format!("@{name}").as_bytes()).unwrap()));
         let mut buffer = [0; 256];
         let mut heard = || {
-            let n = manager.recv(&mut buffer).unwrap();
+            let n = systemd.recv(&mut buffer).unwrap();
             String::from_utf8_lossy(&buffer[..n]).into_owned()
         };
         notify.ready("3 listeners");

@@ -1,4 +1,4 @@
-//! The configuration that the demo writes, with a comment on everything, and the edits that the demo makes or proposes.
+//! The configuration that the demo writes (its template is `ringway.toml.in`), and the edits that the demo makes or proposes.
 //!
 //! Not here: the format itself.
 
@@ -38,92 +38,28 @@ pub(super) fn unslip(text: &str) -> String {
     text.replacen(SLIP, PLAIN_V2, 1)
 }
 
+/// With `@NAMES@` where the addresses come.
+const TEMPLATE: &str = include_str!("ringway.toml.in");
+
 /// The whole file.
 pub(super) fn text(settings: &Settings<'_>) -> String {
-    let Settings {
-        proxy,
-        admin,
-        folder,
-        origins,
-    } = settings;
     // Valid TOML for any path that is text: the escapes of both are the same.
-    let access_log = format!("file:{}", folder.join("access.log").display());
-    let access_log = serde_json::Value::from(access_log);
-    format!(
-        r#"# The demo's configuration. Edit and save it: the proxy follows at once, without dropping a connection.
-# A file with a mistake is refused with its line and column (see proxy.log), and what runs goes on.
-
-[server]
-drain = "2s"                            # on stop: so long for what is in flight; 30s if not said
-
-[listeners.web]
-bind = "{proxy}"
-
-# ---- routes: the first that matches, in file order -------------------------------------------
-
-# "~" is a regular expression that must match the whole value; what it names can be used below.
-[[routes]]
-name    = "corp-v2"
-match   = {{ path = "/products/*", headers = {{ user = '~(?<who>.+)@mycorp\.com' }} }}
-to      = "products-v2"
-headers = {{ set = {{ x-corp-user = "{{who}}" }} }}
-
-# "/products/*" is that path and all below it.
-[[routes]]
-name  = "products"
-match = {{ path = "/products/*" }}
-{PLAIN_V1}                     # try "products-v2", and save
-
-# Weights are relative. With split_by = "cookie:sid" a user would stay on one side.
-[[routes]]
-name  = "split"
-match = {{ path = "/split/*" }}
-to    = [{{ cluster = "products-v1", weight = 80 }}, {{ cluster = "products-v2", weight = 20 }}]
-
-# Takes half a second. A first byte later than `first_byte` would be a 504.
-[[routes]]
-name     = "slow"
-match    = {{ path = "/slow/*" }}
-to       = "slow"
-timeouts = {{ first_byte = "2s" }}
-
-# Every fifth answer is a 503.
-[[routes]]
-name  = "flaky"
-match = {{ path = "/flaky/*" }}
-to    = "flaky"
-
-# Answered by the proxy itself.
-[[routes]]
-name    = "up"
-match   = {{ path = "/healthz", method = ["GET", "HEAD"] }}
-respond = {{ status = 200, body = "ok\n" }}
-
-# ---- clusters: where requests go -------------------------------------------------------------
-
-[clusters.products-v1]
-endpoints = ["{v1}"]
-
-[clusters.products-v2]
-endpoints = ["{v2}"]
-
-[clusters.slow]
-endpoints = ["{slow}"]
-
-[clusters.flaky]
-endpoints = ["{flaky}"]
-
-# ---- what it tells you -----------------------------------------------------------------------
-
-[access_log]
-to = {access_log}
-
-[admin]                                 # /metrics, /healthz, /readyz, /config, /listeners
-bind = ["{admin}"]
-"#,
-        v1 = origins.products_v1,
-        v2 = origins.products_v2,
-        slow = origins.slow,
-        flaky = origins.flaky,
-    )
+    let access_log = format!("file:{}", settings.folder.join("access.log").display());
+    let access_log = serde_json::Value::from(access_log).to_string();
+    let origins = settings.origins;
+    let places = [
+        ("@PROXY@", settings.proxy.to_string()),
+        ("@ADMIN@", settings.admin.to_string()),
+        ("@PRODUCTS_V1@", origins.products_v1.to_string()),
+        ("@PRODUCTS_V2@", origins.products_v2.to_string()),
+        ("@SLOW@", origins.slow.to_string()),
+        ("@FLAKY@", origins.flaky.to_string()),
+        // Last: a folder may have any name.
+        ("@ACCESS_LOG@", access_log),
+    ];
+    places
+        .iter()
+        .fold(TEMPLATE.to_owned(), |text, (name, value)| {
+            text.replace(name, value)
+        })
 }
