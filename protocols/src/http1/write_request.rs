@@ -9,6 +9,7 @@
 //!   asks for; every other coding is between the client and us. A websocket handshake and an HTTP/1.0 client get none.
 //! - `Expect` of an HTTP/1.0 client is dropped: it could not read the 100 (RFC 9110 section 10.1.1).
 //! - `OPTIONS` of an absolute-form without path and query becomes `OPTIONS *` (RFC 9112 section 3.2.4).
+//! - A field that imitates one the proxy decides about, with `_` for `-`, is dropped (nginx drops every `_`, which loses more).
 //! - `Trailer` stays where a trailer section can follow, that is with chunked coding.
 
 use super::edit::{
