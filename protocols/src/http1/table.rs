@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::connection::ConnectionOptions;
-use super::field::{KNOWN_COUNT, Known, imitates_known};
+use super::field::{KNOWN_COUNT, Known};
 use super::line::{LineFault, blame};
 use super::octets::{is_text, is_token_octet, trim_ows};
 
@@ -48,7 +48,7 @@ pub(crate) struct Field {
     pub(crate) name: Span,
     pub(crate) value: Span,
     pub(crate) known: Known,
-    /// Named by a `Connection` field, or an imitation of a known one: not passed on.
+    /// Named by a `Connection` field, so it ends here.
     pub(crate) ends_here: bool,
 }
 
@@ -121,7 +121,7 @@ impl FieldTable {
             name: Span::new(start, start + name.len()),
             value: Span::new(value_start, value_start + value.len()),
             known,
-            ends_here: known == Known::Other && imitates_known(name),
+            ends_here: false,
         });
         if known != Known::Other {
             self.note(known, index as u16);

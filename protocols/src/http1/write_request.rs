@@ -15,7 +15,7 @@
 use super::edit::{
     Edits, put, put_field, put_foreign_field, put_foreign_target, put_number_field, put_via,
 };
-use super::field::Known;
+use super::field::{Known, imitates_known};
 use super::octets::{elements, trim_ows};
 use super::request::Request;
 use super::target::Form;
@@ -48,7 +48,8 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdi
         let name = field.name.of(request.bytes);
         let value = field.value.of(request.bytes);
         if field.known == Known::Other {
-            if !field.ends_here && !writer.edits.takes_away(name, field.known) {
+            let stays = !field.ends_here && !imitates_known(name);
+            if stays && !writer.edits.takes_away(name, field.known) {
                 put_field(out, name, value);
             }
         } else {
@@ -167,7 +168,8 @@ impl Writer<'_> {
         }
     }
 
-    /// One field that says the framing canonically, in the place and spelling of the received one.
+    /// One field that says the framing canonically, in the place and spelling of the received one. The framing table lets no
+    /// second one come here; that there is one only is not left to it alone.
     fn put_framing(&mut self, out: &mut Vec<u8>, name: &[u8]) {
         if std::mem::replace(&mut self.written.framing, true) {
             return;
