@@ -51,7 +51,10 @@ fn read(raw: &[u8], ends: &[usize]) -> Read {
             }
             let mut trailers = Vec::new();
             match parse_trailers(&raw[at..end], &LIMITS, &mut trailers) {
-                Err(fault) => break 'all fault.label().to_owned(),
+                Err(fault) => {
+                    assert!(trailers.is_empty(), "something of a refused section");
+                    break 'all fault.label().to_owned();
+                }
                 Ok(None) => assert!(trailers.is_empty()),
                 Ok(Some(n)) => {
                     forwarded.extend_from_slice(b"0\r\n");

@@ -200,3 +200,102 @@ fn another_reader_agrees() {
         assert_eq!(ours, theirs, "{}", case.name);
     }
 }
+
+/// Parts of a request that the tables do not show: path, query, fields by name, Max-Forwards.
+#[test]
+fn parts_of_a_request() {
+    let with = |line: &str, check: &dyn Fn(Request<'_>)| {
+        let raw = format!("{line} HTTP/1.1\r\nHost: a\r\nX: 1\r\nx: 2\r\nMax-Forwards: 3\r\n\r\n");
+        let mut head = RequestHead::new();
+        let parsed = head.parse(raw.as_bytes(), &LIMITS);
+        assert_eq!(parsed, Ok(Some(raw.len())), "{line}");
+        check(head.view(raw.as_bytes()));
+    };
+    type Row = (&'static str, &'static str, Option<&'static str>);
+    let targets: [Row; 9] = [
+        ("GET /", "/", None),
+        ("GET /a/b?c=d?e", "/a/b", Some("c=d?e")),
+        ("GET /a?", "/a", Some("")),
+        ("GET /?a/b", "/", Some("a/b")),
+        ("GET http://b", "/", None),
+        ("GET http://b?c", "/", Some("c")),
+        ("GET https://b/c/?d", "/c/", Some("d")),
+        ("OPTIONS *", "*", None),
+        ("GET //b/c", "//b/c", None),
+    ];
+    for (line, path, query) in targets {
+        with(line, &|request| {
+            assert_eq!(request.path(), path.as_bytes(), "{line}");
+            assert_eq!(request.query(), query.map(str::as_bytes), "{line}");
+        });
+    }
+    with("OPTIONS /", &|request| {
+        let values: Vec<_> = request.values(b"x").collect();
+        assert_eq!(values, [b"1", b"2"]);
+        assert_eq!(request.values(b"y").count(), 0);
+        assert_eq!(request.known(Known::Host), Some(b"a".as_slice()));
+        assert_eq!(request.known(Known::Via), None);
+        assert_eq!(request.max_forwards(), Some(3));
+        assert_eq!(request.fields().count(), 4);
+    });
+    with("GET /", &|request| assert_eq!(request.max_forwards(), None));
+    let methods = [
+        ("GET", true),
+        ("HEAD", true),
+        ("PUT", true),
+        ("DELETE", true),
+        ("OPTIONS", true),
+        ("TRACE", true),
+        ("POST", false),
+        ("PATCH", false),
+        ("get", false),
+    ];
+    for (method, idempotent) in methods {
+        with(&format!("{method} /"), &|request| {
+            assert_eq!(request.is_idempotent(), idempotent, "{method}");
+            assert_eq!(request.is_head(), method == "HEAD");
+        });
+    }
+}
+
+/// Every name that is known is found in any case, and no other one of its length.
+#[test]
+fn known_names() {
+    let names = [
+        ("host", Known::Host),
+        ("connection", Known::Connection),
+        ("content-length", Known::ContentLength),
+        ("transfer-encoding", Known::TransferEncoding),
+        ("te", Known::Te),
+        ("trailer", Known::Trailer),
+        ("upgrade", Known::Upgrade),
+        ("keep-alive", Known::KeepAlive),
+        ("proxy-connection", Known::ProxyConnection),
+        ("via", Known::Via),
+        ("x-forwarded-for", Known::XForwardedFor),
+        ("x-forwarded-proto", Known::XForwardedProto),
+        ("x-forwarded-host", Known::XForwardedHost),
+        ("x-forwarded-port", Known::XForwardedPort),
+        ("forwarded", Known::Forwarded),
+        ("x-request-id", Known::XRequestId),
+        ("expect", Known::Expect),
+        ("cookie", Known::Cookie),
+        ("authorization", Known::Authorization),
+        ("user-agent", Known::UserAgent),
+        ("date", Known::Date),
+        ("server", Known::Server),
+        ("max-forwards", Known::MaxForwards),
+        ("location", Known::Location),
+        ("http2-settings", Known::Http2Settings),
+    ];
+    for (name, known) in names {
+        assert_eq!(Known::of(name.as_bytes()), known);
+        assert_eq!(Known::of(name.to_uppercase().as_bytes()), known);
+        for at in 0..name.len() {
+            let mut other = name.as_bytes().to_vec();
+            other[at] = b'#';
+            assert_eq!(Known::of(&other), Known::Other, "{name}");
+        }
+    }
+    assert_eq!(Known::of(b""), Known::Other);
+}

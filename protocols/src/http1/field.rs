@@ -132,6 +132,25 @@ pub(crate) fn survives_connection(name: &[u8]) -> bool {
         || PREFIXES.iter().any(|prefix| starts_with(name, prefix))
 }
 
+/// Written with `_` for `-`, this is a field that the proxy treats specially. Many back-ends (CGI, WSGI and their kin) read both
+/// spellings as one name, so `X_Forwarded_For` would be believed as if we had written it.
+pub(crate) fn imitates_known(name: &[u8]) -> bool {
+    if memchr::memchr(b'_', name).is_none() {
+        return false;
+    }
+    // As long as the longest name that is known; a longer one is only asked for its beginning.
+    let mut hyphens = [0u8; 17];
+    let length = name.len().min(hyphens.len());
+    let Some(start) = hyphens.get_mut(..length) else {
+        return false;
+    };
+    for (to, from) in start.iter_mut().zip(name) {
+        *to = if *from == b'_' { b'-' } else { *from };
+    }
+    starts_with(start, b"x-forwarded-")
+        || (length == name.len() && Known::of(start) != Known::Other)
+}
+
 /// `name` begins with `prefix`, in any case.
 pub(crate) fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len())

@@ -2,7 +2,7 @@
 //!
 //! Not here: merging trailers into a head, which is never done.
 
-use super::field::{Known, starts_with};
+use super::field::{Known, imitates_known, starts_with};
 use super::line::LineCursor;
 use super::table::split_field;
 use super::{ChunkFault, HeadLimits};
@@ -89,6 +89,7 @@ fn may_trail(name: &[u8]) -> bool {
         Known::Other | Known::UserAgent | Known::Server
     );
     trailing_known
+        && !imitates_known(name)
         && !NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
         && !PREFIXES.iter().any(|prefix| starts_with(name, prefix))
 }

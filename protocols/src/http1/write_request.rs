@@ -9,12 +9,13 @@
 //!   asks for; every other coding is between the client and us. A websocket handshake and an HTTP/1.0 client get none.
 //! - `Expect` of an HTTP/1.0 client is dropped: it could not read the 100 (RFC 9110 section 10.1.1).
 //! - `OPTIONS` of an absolute-form without path and query becomes `OPTIONS *` (RFC 9112 section 3.2.4).
+//! - A field that imitates one the proxy decides about, with `_` for `-`, is dropped (nginx drops every `_`, which loses more).
 //! - `Trailer` stays where a trailer section can follow, that is with chunked coding.
 
 use super::edit::{
     Edits, put, put_field, put_foreign_field, put_foreign_target, put_number_field, put_via,
 };
-use super::field::Known;
+use super::field::{Known, imitates_known};
 use super::octets::{elements, trim_ows};
 use super::request::Request;
 use super::target::Form;
@@ -47,7 +48,8 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdi
         let name = field.name.of(request.bytes);
         let value = field.value.of(request.bytes);
         if field.known == Known::Other {
-            if !field.ends_here && !writer.edits.takes_away(name, field.known) {
+            let stays = !field.ends_here && !imitates_known(name);
+            if stays && !writer.edits.takes_away(name, field.known) {
                 put_field(out, name, value);
             }
         } else {
@@ -166,7 +168,8 @@ impl Writer<'_> {
         }
     }
 
-    /// One field that says the framing canonically, in the place and spelling of the received one.
+    /// One field that says the framing canonically, in the place and spelling of the received one. The framing table lets no
+    /// second one come here; that there is one only is not left to it alone.
     fn put_framing(&mut self, out: &mut Vec<u8>, name: &[u8]) {
         if std::mem::replace(&mut self.written.framing, true) {
             return;
