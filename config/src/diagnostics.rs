@@ -65,12 +65,16 @@ fn one(out: &mut String, diagnostic: &Diagnostic, line_is_shown: bool) {
         Severity::Error => "",
         Severity::Warning => "warning: ",
     };
+    let message: String = diagnostic.message.chars().map(harmless).collect();
     let _ = write!(
         out,
-        "{}:{}:{}: {severity}{}",
-        diagnostic.path, diagnostic.line, diagnostic.column, diagnostic.message
+        "{}:{}:{}: {severity}{message}",
+        diagnostic.path, diagnostic.line, diagnostic.column
     );
-    let help = diagnostic.help.as_deref();
+    let help: Option<String> = diagnostic
+        .help
+        .as_ref()
+        .map(|help| help.chars().map(harmless).collect());
     // A line is shown once; what else is wrong with it follows in words.
     if line_is_shown || diagnostic.line_text.trim().is_empty() {
         if let Some(help) = help {

@@ -20,6 +20,17 @@ struct Finding {
     help: Option<String>,
 }
 
+/// A message may hold a name from the file, and that may be as long as the file.
+fn shortened(mut message: String) -> String {
+    /// Longer than any sentence of ours.
+    const LONGEST: usize = 600;
+    if let Some((end, _)) = message.char_indices().nth(LONGEST) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
 /// All that was found so far, and the sources it was found in.
 pub(crate) struct Findings<'s> {
     sources: &'s [Source],
@@ -93,8 +104,8 @@ impl<'s> Findings<'s> {
         self.found.push(Finding {
             severity,
             span,
-            message,
-            help,
+            message: shortened(message),
+            help: help.map(shortened),
         });
     }
 
@@ -110,6 +121,12 @@ impl<'s> Findings<'s> {
     /// Whether any text was not TOML, so that parts of it may be missing.
     pub(crate) fn is_torn(&self) -> bool {
         !self.broken.is_empty()
+    }
+
+    /// Whether the line that holds this byte has been reported as not TOML.
+    pub(crate) fn is_broken(&self, source: usize, byte: usize) -> bool {
+        let line = self.lines[source].line_of(byte);
+        self.broken.contains(&(source, line))
     }
 
     pub(crate) fn text(&self, source: usize) -> &'s str {
@@ -203,6 +220,34 @@ impl<'s> Findings<'s> {
         }
     }
 
+    /// The first source's text without its secrets. A line that is not TOML and speaks of a token loses its end.
+    pub(crate) fn hidden_text(&self) -> String {
+        let text = self.text(0);
+        let mut hidden: Vec<std::ops::Range<usize>> = self
+            .secrets
+            .iter()
+            .map(|span| span.start..span.end)
+            .collect();
+        for (_, number) in &self.broken {
+            let range = self.lines[0].range(*number, text);
+            let line = text.get(range.clone()).unwrap_or("");
+            if let Some(equals) = value_of_token(line) {
+                hidden.push(range.start + equals + 1..range.end);
+            }
+        }
+        hidden.sort_by_key(|range| range.start);
+        let mut shown = String::new();
+        let mut at = 0;
+        for range in hidden {
+            let start = range.start.max(at);
+            shown.push_str(text.get(at..start).unwrap_or(""));
+            shown.push_str("\"***\"");
+            at = range.end.max(at);
+        }
+        shown.push_str(text.get(at..).unwrap_or(""));
+        shown
+    }
+
     fn shown_line(&self, span: Span) -> String {
         let text = self.text(span.source);
         let lines = &self.lines[span.source];
@@ -212,10 +257,7 @@ impl<'s> Findings<'s> {
         let value_of_broken = self
             .broken
             .contains(&(span.source, number))
-            .then(|| {
-                line.find("token")
-                    .and_then(|at| Some(at + line[at..].find('=')?))
-            })
+            .then(|| value_of_token(line))
             .flatten();
         let mut shown = String::new();
         for (at, c) in line.char_indices() {
@@ -231,4 +273,10 @@ impl<'s> Findings<'s> {
         }
         shown
     }
+}
+
+/// Where the `=` behind the word is, in a line that the parser made nothing of.
+fn value_of_token(line: &str) -> Option<usize> {
+    let at = line.find("token")?;
+    Some(at + line[at..].find('=')?)
 }

@@ -60,6 +60,11 @@ pub fn includes(main: &Source) -> Vec<String> {
     raw::includes(main)
 }
 
+/// The text with every secret literal as `***`, for showing it to people.
+pub fn without_secrets(source: &Source) -> String {
+    raw::without_secrets(source)
+}
+
 /// A regex of a route as it is to be compiled: it must match the whole value. Checked to compile in this form, with Unicode.
 pub fn whole(regex: &str) -> String {
     format!(r"\A(?:{regex})\z")

@@ -4,6 +4,9 @@
 /// Names further away than this are another word, not a slip.
 const FARTHEST: usize = 2;
 
+/// `retries` for `retry`: words that begin alike may end in another form.
+const FARTHEST_ENDING: usize = 3;
+
 /// Longer names are not compared: the work grows with the square of the length.
 const LONGEST: usize = 64;
 
@@ -18,17 +21,29 @@ pub(crate) fn nearest<'n>(
     let lower = wrong.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
     for name in names {
-        if name.len() > LONGEST || name.len().abs_diff(lower.len()) > FARTHEST {
+        if name.len() > LONGEST || name.len().abs_diff(lower.len()) > FARTHEST_ENDING {
             continue;
         }
         let distance = strsim::osa_distance(&lower, &name.to_lowercase());
         // Two edits turn any two-letter word into any other.
-        let allowed = FARTHEST.min(lower.len().max(name.len()) / 2);
+        let allowed = if starts_alike(&lower, name) {
+            FARTHEST_ENDING
+        } else {
+            FARTHEST.min(lower.len().max(name.len()) / 2)
+        };
         if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, name));
         }
     }
     best.map(|(_, name)| name)
+}
+
+fn starts_alike(wrong: &str, name: &str) -> bool {
+    /// Shorter beginnings are shared by words that have nothing in common.
+    const BEGINNING: usize = 4;
+    wrong.len() > BEGINNING
+        && name.len() > BEGINNING
+        && wrong.as_bytes()[..BEGINNING] == name.as_bytes()[..BEGINNING]
 }
 
 /// `a, b or c`.
@@ -54,6 +69,10 @@ mod tests {
             ("ot", Some("to")),
             ("ab", None),
             ("certificates", None),
+            ("binders", None),
+            ("timer", None),
+            ("timings", None),
+            ("limited", Some("limits")),
             ("", None),
         ];
         for (wrong, expected) in cases {

@@ -114,10 +114,18 @@ fn measure(text: &str, units: &[(&str, u64)], what: &str, example: &str) -> Resu
         .ok_or_else(|| Fault::new(format!("{} is too large", quote(text))))
 }
 
-/// What a bare number most likely meant.
+/// What a bare number most likely meant: a large one is bytes or milliseconds, as other programs count.
 pub(crate) fn unit_guess(number: &str, what: &str) -> String {
-    let unit = if what == "size" { "KiB" } else { "s" };
-    format!("e.g. \"{number}{unit}\"")
+    /// A thousand of anything larger is rarely meant.
+    const LARGE: u64 = 1000;
+    let large = number.parse::<u64>().ok().filter(|value| *value >= LARGE);
+    let text = match (what, large) {
+        ("size", Some(bytes)) => show_size(bytes),
+        ("size", None) => format!("{number}KiB"),
+        (_, Some(ms)) => show_duration(Duration::from_millis(ms)),
+        (_, None) => format!("{number}s"),
+    };
+    format!("e.g. \"{text}\"")
 }
 
 fn unknown_unit(text: &str, number: &str, unit: &str, units: &[(&str, u64)]) -> Fault {

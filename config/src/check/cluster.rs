@@ -36,7 +36,7 @@ impl Clusters {
             if let Some(first) = positions.get(name.value.as_str()) {
                 let place = findings.refer(name.span, all[*first].name.span);
                 let message = format!(
-                    "cluster {} is defined twice: here and in {place}",
+                    "cluster {} is defined twice (first: {place})",
                     quote(&name.value)
                 );
                 findings.error(name.span, message);
@@ -182,7 +182,7 @@ fn make(
         check_endpoints(own, findings);
     }
     let endpoints = chain.iter().find_map(|link| link.endpoints.as_ref());
-    if endpoints.is_none() && findings.errors() == before {
+    if endpoints.is_none() && !cluster.endpoints_meant && findings.errors() == before {
         let message = format!("cluster {} has no `endpoints`", quote(&cluster.name.value));
         findings.error_help(
             cluster.name.span,

@@ -24,7 +24,7 @@ pub(crate) fn check(
         if let Some(first) = names.get(name.value.as_str()) {
             let place = findings.refer(name.span, *first);
             let message = format!(
-                "listener {} is defined twice: here and in {place}",
+                "listener {} is defined twice (first: {place})",
                 quote(&name.value)
             );
             findings.error(name.span, message);
@@ -76,11 +76,11 @@ fn check_addresses<'r>(
         if let Some(first) = addresses.get(&bind.value) {
             let place = findings.refer(bind.span, first.span);
             let who = if first.listener == listener.name.value {
-                "the same listener".to_owned()
+                "here".to_owned()
             } else {
                 format!("listener \"{}\"", first.listener)
             };
-            let message = format!("{} is bound twice: here and by {who} ({place})", bind.value);
+            let message = format!("{} is bound twice (first: {who}, {place})", bind.value);
             findings.error(bind.span, message);
             continue;
         }
@@ -137,7 +137,7 @@ fn limits(listener: &raw::Listener, raw: &Raw, findings: &mut Findings<'_>) -> L
                     "`limits` of listener {} replaces that of [defaults] whole, so no `body` limit is left",
                     quote(&listener.name.value)
                 );
-                let help = format!("write `body` here too ([defaults] has it in {place})");
+                let help = format!("write `body` here too ([defaults]: {place})");
                 findings.warn(own.span, message, Some(help));
             }
             own.limits

@@ -23,8 +23,7 @@ pub(crate) fn check(raw: &Raw, findings: &mut Findings<'_>) -> Option<Config> {
     let listeners = listener::check(raw, &mut clusters, findings);
     let routes = route::check(raw, &listeners, &mut clusters, findings);
     let admin = admin::check(raw, findings);
-    clusters.warn_unused(findings);
-    if raw.listeners.is_empty() {
+    if raw.listeners.is_empty() && !raw.listeners_meant {
         let start = Span {
             source: 0,
             start: 0,
@@ -36,9 +35,11 @@ pub(crate) fn check(raw: &Raw, findings: &mut Findings<'_>) -> Option<Config> {
             "e.g. [listeners.web] with bind = \":8080\"",
         );
     }
-    // Conditions that could not be read would make wrong warnings.
+    shadow::warn(raw, &routes, &listeners, findings);
+    // A name that is misspelt elsewhere is no reason to say that nobody uses it.
     if findings.errors() == 0 {
-        shadow::warn(raw, &routes, &listeners, findings);
+        clusters.warn_unused(findings);
+        shadow::warn_of_listeners(raw, &routes, &listeners, findings);
     }
     Some(Config {
         server: raw.server.clone().unwrap_or_else(raw::built_in_server),

@@ -45,7 +45,7 @@ fn names(routes: &[raw::Route], findings: &mut Findings<'_>) -> Vec<String> {
         match seen.get(&name) {
             Some(first) => {
                 let place = findings.refer(span, *first);
-                let message = format!("two routes are named {}: here and in {place}", quote(&name));
+                let message = format!("two routes are named {} (first: {place})", quote(&name));
                 findings.error(span, message);
             }
             None => {

@@ -14,13 +14,22 @@ pub(crate) fn warn(
     listeners: &[Listener],
     findings: &mut Findings<'_>,
 ) {
-    let asking: Vec<usize> = (0..listeners.len())
-        .filter(|position| listeners[*position].to.is_none())
-        .collect();
-    warn_of_listeners(raw, routes, listeners, &asking, findings);
+    let asking = asking(listeners);
+    // Conditions that could not be read would make wrong warnings.
+    let torn = |position: usize| {
+        raw.routes[position].matches.torn
+            || raw.routes[position].matches.listeners.len()
+                != routes[position].matches.listeners.len()
+    };
     let mut budget = BUDGET;
     for (position, route) in routes.iter().enumerate() {
+        if torn(position) {
+            continue;
+        }
         for (earlier, in_front) in routes[..position].iter().enumerate() {
+            if torn(earlier) {
+                continue;
+            }
             if !covers(&in_front.matches, &route.matches, &asking, &mut budget) {
                 continue;
             }
@@ -39,14 +48,21 @@ pub(crate) fn warn(
     }
 }
 
-fn warn_of_listeners(
+/// The listeners that ask routes.
+fn asking(listeners: &[Listener]) -> Vec<usize> {
+    (0..listeners.len())
+        .filter(|position| listeners[*position].to.is_none())
+        .collect()
+}
+
+pub(crate) fn warn_of_listeners(
     raw: &Raw,
     routes: &[Route],
     listeners: &[Listener],
-    asking: &[usize],
     findings: &mut Findings<'_>,
 ) {
-    for position in asking {
+    let asking = asking(listeners);
+    for position in &asking {
         let serves = |route: &Route| {
             route.matches.listeners.is_empty() || route.matches.listeners.contains(position)
         };

@@ -23,6 +23,8 @@ const LATER_BALANCE: [&str; 3] = ["ewma", "ring_hash", "maglev"];
 /// One `[clusters.x]`; None is "not given" or "not readable, and reported".
 pub(crate) struct Cluster {
     pub(crate) name: At<String>,
+    /// Whether `endpoints` was at least tried.
+    pub(crate) endpoints_meant: bool,
     pub(crate) like: Option<At<String>>,
     pub(crate) endpoints: Option<Endpoints>,
     pub(crate) balance: Option<Balance>,
@@ -41,6 +43,7 @@ pub(crate) struct Endpoints {
 }
 
 pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findings<'_>) -> Cluster {
+    let endpoints_meant = table.misspells("endpoints");
     let endpoints = table
         .take("endpoints")
         .map(|field| read_endpoints(&field, findings));
@@ -63,6 +66,7 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
     table.finish(findings);
     Cluster {
         name,
+        endpoints_meant,
         like,
         endpoints,
         balance,
@@ -101,14 +105,14 @@ fn read_endpoint(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<En
     let address = if matches!(field.value, DeValue::Table(_)) {
         let mut table = Table::open("an endpoint", &keys::ENDPOINT, field, findings)?;
         let address = table.take("address");
-        if address.is_none() {
+        if address.is_none() && !table.misspells("address") {
             findings.error(field.span, "an endpoint without `address`");
         }
         if let Some(field) = table.take("weight") {
-            weight = field.number_u32(0..=HEAVIEST, findings)?;
+            weight = field.number_u32(0..=HEAVIEST, findings).unwrap_or(weight);
         }
         if let Some(field) = table.take("backup") {
-            backup = field.yes_or_no(findings)?;
+            backup = field.yes_or_no(findings).unwrap_or(backup);
         }
         table.finish(findings);
         address?

@@ -60,7 +60,11 @@ impl Keys {
     pub(crate) fn instead_of(&'static self, wrong: &str) -> String {
         let own = self.here.iter().chain(self.later).copied();
         if let Some(key) = nearest(wrong, own) {
-            return format!("did you mean `{key}`?");
+            return if self.later.contains(&key) {
+                format!("did you mean `{key}`? It is not in this version yet")
+            } else {
+                format!("did you mean `{key}`?")
+            };
         }
         let others = || ALL.iter().filter(|keys| !std::ptr::eq(**keys, self));
         let owners: Vec<&str> = others()

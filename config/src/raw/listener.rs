@@ -12,6 +12,7 @@ use crate::findings::Findings;
 use crate::model::{ListenerLimits, ListenerTimeouts};
 use crate::place::{At, Span};
 use std::net::SocketAddr;
+use toml::de::DeValue;
 
 /// One `[listeners.x]`.
 pub(crate) struct Listener {
@@ -40,6 +41,7 @@ pub(crate) fn read(
             .iter()
             .filter_map(|item| read_bind(item, findings))
             .collect(),
+        None if table.misspells("bind") => Vec::new(),
         None => {
             let message = format!("listener \"{}\" has no `bind`", name.value);
             findings.error_help(name.span, message, "e.g. bind = \":8080\"");
@@ -65,6 +67,13 @@ pub(crate) fn read(
 }
 
 fn read_bind(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<SocketAddr>> {
+    if let DeValue::Integer(number) = field.value
+        && let Ok(port) = number.as_str().parse::<u16>()
+    {
+        let message = format!("`bind` must be an address, not the number {port}");
+        findings.error_help(field.span, message, format!("did you mean \":{port}\"?"));
+        return None;
+    }
     let text = field.text("an address like \":8080\"", findings)?;
     match address::bind(&text.value) {
         Ok(value) => Some(At {

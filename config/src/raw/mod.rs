@@ -50,6 +50,8 @@ const MOST_INCLUDES: usize = 100;
 pub(crate) struct Raw {
     pub(crate) server: Option<model::Server>,
     pub(crate) listeners: Vec<Listener>,
+    /// Whether a table of listeners was at least tried.
+    pub(crate) listeners_meant: bool,
     pub(crate) routes: Vec<Route>,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) defaults: Defaults,
@@ -76,6 +78,13 @@ pub(crate) fn includes(main: &Source) -> Vec<String> {
             .collect(),
         value => one(value).into_iter().collect(),
     }
+}
+
+pub(crate) fn without_secrets(source: &Source) -> String {
+    let sources = std::slice::from_ref(source);
+    let mut findings = Findings::new(sources);
+    read(sources, &mut findings);
+    findings.hidden_text()
 }
 
 pub(crate) fn read(sources: &[Source], findings: &mut Findings<'_>) -> Raw {
@@ -124,7 +133,9 @@ fn read_source<'t>(number: usize, mut root: Table<'t>, raw: &mut Raw, findings: 
     if let Some(table) = once("access_log", &mut root, &keys::ACCESS_LOG, raw, findings) {
         raw.access_log = Some(access_log::read(table, findings));
     }
+    raw.listeners_meant |= root.misspells("listeners");
     if let Some(field) = root.take("listeners") {
+        raw.listeners_meant = true;
         for (name, table) in named(&field, "listeners", &keys::LISTENER, findings) {
             raw.listeners.push(listener::read(name, table, findings));
         }
@@ -180,7 +191,7 @@ fn once<'t>(
     let field = root.take(key)?;
     if let Some((_, first)) = raw.once.iter().find(|(known, _)| *known == key) {
         let place = findings.refer(field.key_span, *first);
-        let message = format!("[{key}] stands in two files: here and in {place}");
+        let message = format!("[{key}] stands in two files (first: {place})");
         findings.error(field.key_span, message);
     } else {
         raw.once.push((key, field.key_span));
@@ -245,6 +256,10 @@ fn check_name(name: &At<String>, what: &str, findings: &mut Findings<'_>) {
 
 fn read_routes(field: &Field<'_>, raw: &mut Raw, findings: &mut Findings<'_>) {
     let DeValue::Array(_) = field.value else {
+        // A header that is not closed makes the parser guess about the next one.
+        if findings.is_torn() {
+            return;
+        }
         let message = "`routes` must be a list of tables";
         let help = "write [[routes]] with two brackets, once for each route";
         findings.error_help(field.key_span, message, help);

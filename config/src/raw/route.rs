@@ -168,10 +168,13 @@ pub(crate) fn read_to(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<
                 }
                 To::Endpoints(read_endpoints(field, findings))
             } else if sides == items.len() {
-                let sides = field.one_or_any();
-                let sides: Option<Vec<_>> =
-                    sides.iter().map(|side| read_side(side, findings)).collect();
-                To::Split(sides?)
+                let sides: Vec<_> = field
+                    .one_or_any()
+                    .iter()
+                    .map(|side| read_side(side, findings))
+                    .collect();
+                // Only after each of them has been looked at.
+                To::Split(sides.into_iter().collect::<Option<Vec<_>>>()?)
             } else {
                 let message = "`to` mixes clusters and endpoints";
                 let help = "either [{ cluster = \"x\", weight = 1 }, …] or [\"ip:port\", …]";
@@ -204,13 +207,16 @@ fn read_side(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<WeightedN
     let mut table = Table::open("a side of `to`", &keys::TARGET, field, findings)?;
     let cluster = table.take("cluster");
     let weight = table.take("weight");
+    let is_misspelt = table.misspells("cluster");
     table.finish(findings);
     let weight = match weight {
         Some(field) => field.number_u32(0..=HEAVIEST, findings)?,
         None => defaults::WEIGHT,
     };
     let Some(cluster) = cluster else {
-        findings.error(field.span, "a side of `to` without `cluster`");
+        if !is_misspelt {
+            findings.error(field.span, "a side of `to` without `cluster`");
+        }
         return None;
     };
     let cluster = cluster.text("the name of a cluster", findings)?;
@@ -229,6 +235,7 @@ fn read_redirect(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<RawAc
     let mut table = Table::open("`redirect`", &keys::REDIRECT, field, findings)?;
     let status = table.take("status");
     let to = table.take("to");
+    let is_misspelt = table.misspells("to");
     table.finish(findings);
     let status = match status {
         None => defaults::REDIRECT_STATUS,
@@ -244,7 +251,9 @@ fn read_redirect(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<RawAc
         }
     };
     let Some(to) = to else {
-        findings.error(field.span, "`redirect` without `to`");
+        if !is_misspelt {
+            findings.error(field.span, "`redirect` without `to`");
+        }
         return None;
     };
     let location = to.text(wanted, findings)?;

@@ -69,7 +69,12 @@ fn read_workers(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Worker
     if let DeValue::String(text) = field.value
         && text.parse::<u64>().is_err()
     {
-        return field.word(&[("auto", Workers::Auto)], &[], findings);
+        if text == "auto" {
+            return Some(Workers::Auto);
+        }
+        let wanted = "\"auto\" or a number";
+        field.wrong_word(text, ["auto"], &[], wanted, findings);
+        return None;
     }
     let count = field.number(1..=MOST_WORKERS, findings)?;
     u16::try_from(count).ok().map(Workers::Count)

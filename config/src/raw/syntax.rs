@@ -25,7 +25,23 @@ pub(crate) fn report(
             continue;
         }
         let line = findings.line_at(source, span.start);
-        findings.syntax(span, error.message().to_owned(), advice(line));
+        let message = reworded(error.message(), text.get(..span.start).unwrap_or(""), line);
+        findings.syntax(span, message, advice(line));
+    }
+}
+
+/// The parser's word for it, or a plainer one.
+fn reworded(message: &str, before: &str, line: &str) -> String {
+    let has_no_value =
+        before.trim_end_matches([' ', '\t']).ends_with('=') && line.trim_end().ends_with('=');
+    if has_no_value {
+        return "a value is missing behind the `=`".to_owned();
+    }
+    match message {
+        "string values must be quoted, expected literal string" => "text without quotes".to_owned(),
+        "invalid basic string, expected `\"`" => "a text without its closing `\"`".to_owned(),
+        "invalid literal string, expected `'`" => "a text without its closing `'`".to_owned(),
+        other => other.to_owned(),
     }
 }
 
@@ -34,6 +50,9 @@ fn duplicate(span: Span, text: &str, tree: &DeTable<'_>, findings: &mut Findings
     let shown = quote(key);
     let mut message = format!("duplicate key `{}`", &shown[1..shown.len() - 1]);
     let line = findings.line_at(span.source, span.start).trim();
+    if !line.starts_with('[') && is_in_second_table(span, text, findings) {
+        return;
+    }
     let before = text.get(..span.start).unwrap_or("");
     let first = if line.starts_with('[') {
         // A table's second header: the first one reads the same.
@@ -48,12 +67,25 @@ fn duplicate(span: Span, text: &str, tree: &DeTable<'_>, findings: &mut Findings
             start: first,
             end: first,
         };
-        message.push_str(&format!(
-            "; it is there already, in {}",
-            findings.refer(span, first)
-        ));
+        message.push_str(&format!(" (first: {})", findings.refer(span, first)));
     }
     findings.syntax(span, message, None);
+}
+
+/// Whether the key stands in a table whose header has been reported as a duplicate: its keys are then no news.
+fn is_in_second_table(span: Span, text: &str, findings: &Findings<'_>) -> bool {
+    let mut end = span.start;
+    while let Some(before) = text.get(..end) {
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        if before[start..].trim_start().starts_with('[') {
+            return findings.is_broken(span.source, start);
+        }
+        if start == 0 {
+            return false;
+        }
+        end = start - 1;
+    }
+    false
 }
 
 /// Where a line that begins with this header starts.

@@ -5,6 +5,7 @@ use super::field::Field;
 use super::keys::Keys;
 use crate::findings::Findings;
 use crate::place::Span;
+use crate::suggest::nearest;
 use crate::units::quote;
 use toml::de::{DeTable, DeValue};
 
@@ -70,6 +71,16 @@ impl<'t> Table<'t> {
     /// Whether nothing was left to take from the start.
     pub(crate) fn is_empty(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// Whether a key that is left was most likely meant to be this one; that it is missing then needs no second error.
+    pub(crate) fn misspells(&self, key: &str) -> bool {
+        let known = |field: &Field<'_>| self.keys.here.contains(&field.key);
+        let own = self.keys.here.iter().chain(self.keys.later).copied();
+        self.left
+            .iter()
+            .filter(|field| !known(field))
+            .any(|field| nearest(field.key, own.clone()) == Some(key))
     }
 
     /// Reports what is left.

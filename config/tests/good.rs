@@ -1,0 +1,591 @@
+//! What good files become: the model's values, case by case.
+//! Not the errors (`bad.rs`).
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use ringway_config::*;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn source(path: &str, text: &str) -> Source {
+    Source {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+/// The configuration of a text that must be clean.
+fn config(text: &str) -> Config {
+    let checked = check(&[source("ringway.toml", text)]);
+    assert!(
+        checked.diagnostics.is_empty(),
+        "{}",
+        render(&checked.diagnostics)
+    );
+    checked.config.unwrap()
+}
+
+/// The only route of a text, under a listener and with two clusters that are used.
+fn route(text: &str) -> Route {
+    let whole = format!(
+        "[listeners.web]\nbind = \":80\"\n[[routes]]\n{text}\n[[routes]]\nname = \"rest\"\n\
+         to = [{{ cluster = \"a\" }}, {{ cluster = \"b\" }}]\n\
+         [clusters.a]\nendpoints = [\"10.0.0.1:80\"]\n[clusters.b]\nendpoints = [\"10.0.0.2:80\"]\n"
+    );
+    config(&whole).routes.remove(0)
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+#[test]
+fn the_minimal_file_gets_every_default() {
+    let config =
+        config("[listeners.web]\nbind = \":8080\"\n\n[[routes]]\nto = [\"127.0.0.1:3001\"]\n");
+    assert_eq!(config.server.workers, Workers::Auto);
+    assert_eq!(config.server.io, Io::Auto);
+    assert_eq!(config.server.drain, seconds(30));
+    assert_eq!(config.server.name, "ringway");
+    assert!(config.server.trusted_proxies.is_empty());
+
+    let listener = &config.listeners[0];
+    assert_eq!(listener.name, "web");
+    assert_eq!(listener.at.line, 1);
+    assert_eq!(listener.bind, [address("[::]:8080")]);
+    assert_eq!(
+        listener.timeouts,
+        ListenerTimeouts {
+            headers: seconds(10),
+            idle: seconds(75),
+            body: seconds(30),
+        }
+    );
+    assert_eq!(
+        listener.limits,
+        ListenerLimits {
+            header_bytes: 65536,
+            headers: 100,
+            target_bytes: 16384,
+            body: None,
+            connections: None,
+        }
+    );
+    assert_eq!(listener.to, None);
+
+    let route = &config.routes[0];
+    assert_eq!((route.name.as_str(), route.at.line), ("route-1", 4));
+    assert_eq!(route.matches, Match::default());
+    assert_eq!(
+        route.timeouts,
+        RouteTimeouts {
+            connect: seconds(1),
+            first_byte: seconds(15),
+            idle: seconds(300),
+            tunnel_idle: seconds(3600),
+            total: None,
+        }
+    );
+    assert_eq!(route.body_limit, None);
+    assert_eq!(config.default_timeouts, route.timeouts);
+    assert_eq!(
+        route.action,
+        Action::Forward {
+            targets: vec![Target {
+                cluster: 0,
+                weight: 1
+            }],
+            split_by: None,
+            rewrite: None
+        }
+    );
+
+    let cluster = &config.clusters[0];
+    assert_eq!(
+        (cluster.name.as_str(), cluster.at.line),
+        ("route:route-1", 5)
+    );
+    assert_eq!(cluster.balance, Balance::P2c);
+    assert_eq!(cluster.host, HostSent::Keep);
+    assert_eq!(cluster.pool_idle, seconds(4));
+    assert_eq!(
+        cluster.limits,
+        ClusterLimits {
+            connections: 10_000,
+            requests: 10_000,
+            queue: 1_000,
+            queue_for: seconds(1),
+        }
+    );
+    assert_eq!(
+        config.admin.bind,
+        [AdminBind::Unix(PathBuf::from("/run/ringway/admin.sock"))]
+    );
+    assert_eq!(config.admin.token, None);
+    assert_eq!(config.access_log.to, LogTo::Stdout);
+}
+
+#[test]
+fn the_defaults_that_are_shown_are_those_that_hold() {
+    let mut unseen: Vec<&str> = defaults().iter().map(|row| row.key).collect();
+    let mut take = |key: &str| {
+        unseen.retain(|known| *known != key);
+        let row = defaults().iter().find(|row| row.key == key);
+        row.unwrap_or_else(|| panic!("no default {key}")).value
+    };
+    // A table of all its keys, those without a value left out.
+    let mut table = |prefix: &str, keys: &[&str]| {
+        let pairs: Vec<String> = keys
+            .iter()
+            .map(|key| (key, take(&format!("{prefix}{key}"))))
+            .filter(|(_, value)| *value != "none")
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect();
+        format!("{{ {} }}", pairs.join(", "))
+    };
+    let timeouts = ["connect", "first_byte", "idle", "tunnel_idle", "total"];
+    let text = format!(
+        "server = {}\nadmin = {}\naccess_log = {}\n[listeners.web]\nbind = \":80\"\ntimeouts = {}\nlimits = {}\n\
+         [[routes]]\nmatch = {{ path = \"/r\" }}\nredirect = {}\n\
+         [[routes]]\nmatch = {{ path = \"/a\" }}\nrespond = {}\n\
+         [[routes]]\nto = [{}]\ntimeouts = {}\n\
+         [clusters.c]\nbalance = {}\nlimits = {}\nhost = {}\npool = {}\nendpoints = [{}]\n",
+        table(
+            "[server] ",
+            &["workers", "io", "drain", "trusted_proxies", "name"]
+        ),
+        table("[admin] ", &["bind", "token"]),
+        table("[access_log] ", &["to"]),
+        table("[listeners.x] timeouts.", &["headers", "idle", "body"]),
+        table(
+            "[listeners.x] limits.",
+            &[
+                "header_bytes",
+                "headers",
+                "target_bytes",
+                "body",
+                "connections"
+            ]
+        ),
+        table("[[routes]] redirect.", &["status"]).replace('}', ", to = \"/\" }"),
+        table("[[routes]] respond.", &["status", "content_type"]),
+        table("[[routes]] to.", &["weight"]).replace('}', ", cluster = \"c\" }"),
+        table("[[routes]] timeouts.", &timeouts),
+        table("[clusters.x] ", &["balance"])
+            .replace("{ balance = ", "")
+            .replace(" }", ""),
+        table(
+            "[clusters.x] limits.",
+            &["connections", "requests", "queue", "queue_for"]
+        ),
+        table("[clusters.x] ", &["host"])
+            .replace("{ host = ", "")
+            .replace(" }", ""),
+        table("[clusters.x] pool.", &["idle"]),
+        table("[clusters.x] endpoints.", &["weight", "backup"])
+            .replace('}', ", address = \"10.0.0.1:80\" }"),
+    );
+    assert_eq!(table("[[routes]] ", &["split_by"]), "{  }");
+    assert_eq!(unseen, Vec::<&str>::new(), "not in this test");
+    let bare = "[listeners.web]\nbind = \":80\"\n\
+         [[routes]]\nmatch = { path = \"/r\" }\nredirect = \"/\"\n\
+         [[routes]]\nmatch = { path = \"/a\" }\nrespond = {}\n\
+         [[routes]]\nto = \"c\"\n[clusters.c]\nendpoints = [\"10.0.0.1:80\"]\n";
+    // Nothing changed but the lines that things stand on.
+    assert_eq!(diff(&config(bare), &config(&text)), Vec::<String>::new());
+    for row in defaults() {
+        assert!(row.reason.ends_with('.'), "{}", row.key);
+    }
+}
+
+#[test]
+fn server_values() {
+    let server = config(
+        "[server]\nworkers = 4\nio = \"epoll\"\ndrain = \"0s\"\nname = \"edge\"\n\
+         trusted_proxies = [\"10.0.0.0/8\", \"192.168.0.1\", \"fd00::/8\", \"0.0.0.0/0\"]\n\
+         [listeners.web]\nbind = \":80\"\nto = [\"unix:/run/app.sock\"]\n",
+    )
+    .server;
+    assert_eq!(server.workers, Workers::Count(4));
+    assert_eq!(server.io, Io::Epoll);
+    assert_eq!(server.drain, Duration::ZERO);
+    assert_eq!(server.name, "edge");
+    let blocks: Vec<String> = server.trusted_proxies.iter().map(Cidr::to_string).collect();
+    assert_eq!(
+        blocks,
+        ["10.0.0.0/8", "192.168.0.1/32", "fd00::/8", "0.0.0.0/0"]
+    );
+}
+
+#[test]
+fn addresses_to_listen_on() {
+    let cases = [
+        (":8080", "[::]:8080"),
+        (":0", "[::]:0"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("[::1]:80", "[::1]:80"),
+        ("0.0.0.0:65535", "0.0.0.0:65535"),
+    ];
+    for (text, expected) in cases {
+        let listeners = config(&format!(
+            "[listeners.web]\nbind = \"{text}\"\nto = [\"name:1\"]\n"
+        ))
+        .listeners;
+        assert_eq!(listeners[0].bind, [address(expected)], "{text}");
+    }
+}
+
+#[test]
+fn a_listener_with_one_cluster() {
+    let config = config("[listeners.app]\nbind = \":80\"\nto = [\"unix:/run/app.sock\"]\n");
+    assert_eq!(config.listeners[0].to, Some(0));
+    assert_eq!(config.clusters[0].name, "listener:app");
+    assert!(config.routes.is_empty());
+}
+
+#[test]
+fn a_target_never_exceeds_the_head() {
+    let text =
+        "[listeners.web]\nbind = \":80\"\nlimits = { header_bytes = \"4KiB\" }\nto = [\"n:1\"]\n";
+    let limits = config(text).listeners[0].limits;
+    assert_eq!((limits.header_bytes, limits.target_bytes), (4096, 4096));
+}
+
+#[test]
+fn endpoints_as_written() {
+    let endpoints = config(
+        "[listeners.web]\nbind = \":80\"\nto = [\"10.0.0.1:80\", \"[::1]:80\", \"Api.Internal:8080\", \
+         \"my_service:9000\", \"unix:/run/a.sock\", { address = \"10.0.0.2:80\", weight = 0, backup = true }]\n",
+    )
+    .clusters
+    .remove(0)
+    .endpoints;
+    let shown: Vec<String> = endpoints.iter().map(|e| e.address.to_string()).collect();
+    assert_eq!(
+        shown,
+        [
+            "10.0.0.1:80",
+            "[::1]:80",
+            "api.internal:8080",
+            "my_service:9000",
+            "unix:/run/a.sock",
+            "10.0.0.2:80"
+        ]
+    );
+    assert_eq!(
+        endpoints[4].address,
+        Address::Unix(PathBuf::from("/run/a.sock"))
+    );
+    assert_eq!((endpoints[5].weight, endpoints[5].backup), (0, true));
+    assert_eq!((endpoints[0].weight, endpoints[0].backup), (1, false));
+}
+
+#[test]
+fn the_language_of_matches() {
+    let matches = route(
+        "match = { listener = \"web\", host = [\"Shop.Example.com\", \"*.example.org\", \"[::1]\", \"=10.0.0.1\"], \
+         path = [\"/a\", \"/b/*\", \"/*\", '~/c/\\d+', \"=/d/*\", \"=*\"], method = [\"GET\", \"PURGE\"], \
+         headers = { User = '~(.+)@mycorp\\.com', x-a = \"*\", x-b = \"=*\", x-c = \"plain\", x-d = \"\" }, \
+         query = { debug = \"1\" } }\nto = \"a\"",
+    )
+    .matches;
+    assert_eq!(matches.listeners, [0]);
+    assert_eq!(
+        matches.hosts,
+        [
+            HostMatch::Exact("shop.example.com".into()),
+            HostMatch::Wildcard("example.org".into()),
+            HostMatch::Exact("[::1]".into()),
+            HostMatch::Exact("10.0.0.1".into()),
+        ]
+    );
+    assert_eq!(
+        matches.paths,
+        [
+            PathMatch::Exact("/a".into()),
+            PathMatch::Prefix("/b".into()),
+            PathMatch::Prefix(String::new()),
+            PathMatch::Regex(r"/c/\d+".into()),
+            PathMatch::Exact("/d/*".into()),
+            PathMatch::Exact("*".into()),
+        ]
+    );
+    assert_eq!(matches.methods, ["GET", "PURGE"]);
+    let header = |name: &str, value: ValueMatch| (name.to_owned(), value);
+    assert_eq!(
+        matches.headers,
+        [
+            header("user", ValueMatch::Regex(r"(.+)@mycorp\.com".into())),
+            header("x-a", ValueMatch::Present),
+            header("x-b", ValueMatch::Exact("*".into())),
+            header("x-c", ValueMatch::Exact("plain".into())),
+            header("x-d", ValueMatch::Exact(String::new())),
+        ]
+    );
+    assert_eq!(
+        matches.query,
+        [header("debug", ValueMatch::Exact("1".into()))]
+    );
+    let any = route(
+        "match = { host = [\"a.example\", \"*\"], path = \"*\", method = \"*\", headers = { x = \"1\" } }\nto = \"a\"",
+    );
+    assert!(any.matches.hosts.is_empty() && any.matches.paths.is_empty());
+    assert!(any.matches.methods.is_empty());
+}
+
+#[test]
+fn whole_means_whole() {
+    assert_eq!(whole("a|b"), r"\A(?:a|b)\z");
+}
+
+#[test]
+fn splits() {
+    let cases = [
+        ("header:X-User", SplitBy::Header("x-user".into())),
+        ("cookie:sid", SplitBy::Cookie("sid".into())),
+        ("client_ip", SplitBy::ClientIp),
+    ];
+    for (text, expected) in cases {
+        let route = route(&format!(
+            "match = {{ path = \"/x\" }}\nto = [{{ cluster = \"b\", weight = 95 }}, {{ cluster = \"a\", weight = 0 }}]\nsplit_by = \"{text}\""
+        ));
+        let Action::Forward {
+            targets, split_by, ..
+        } = route.action
+        else {
+            panic!("not forwarded");
+        };
+        assert_eq!(split_by, Some(expected));
+        let sides: Vec<(usize, u32)> = targets.iter().map(|t| (t.cluster, t.weight)).collect();
+        assert_eq!(sides, [(1, 95), (0, 0)]);
+    }
+}
+
+fn literal(text: &str) -> Part {
+    Part::Literal(text.to_owned())
+}
+
+fn variable(name: &str) -> Part {
+    Part::Variable(name.to_owned())
+}
+
+#[test]
+fn templates() {
+    let cases = [
+        (
+            "https://{host}{path}{query}",
+            vec![
+                literal("https://"),
+                variable("host"),
+                variable("path"),
+                variable("query"),
+            ],
+        ),
+        ("/a{{b}}c", vec![literal("/a{b}}c")]),
+        (
+            "/{{{route}}",
+            vec![literal("/{"), variable("route"), literal("}")],
+        ),
+        ("{path}", vec![variable("path")]),
+        ("/x", vec![literal("/x")]),
+    ];
+    for (text, parts) in cases {
+        let route = route(&format!(
+            "match = {{ path = \"/x\" }}\nredirect = \"{text}\""
+        ));
+        let Action::Redirect { status, location } = route.action else {
+            panic!("not redirected");
+        };
+        assert_eq!((status, location.parts), (307, parts), "{text}");
+    }
+}
+
+#[test]
+fn rewrites() {
+    let rewrite = |text: &str| match route(text).action {
+        Action::Forward { rewrite, .. } => rewrite.unwrap(),
+        _ => panic!("not forwarded"),
+    };
+    let prefix = |to: &str| {
+        rewrite(&format!(
+            "match = {{ path = \"/api/*\" }}\nto = \"a\"\nrewrite = {{ prefix = \"{to}\" }}"
+        ))
+    };
+    assert_eq!(prefix("/v2"), Rewrite::Prefix("/v2".into()));
+    assert_eq!(prefix("/v2/"), Rewrite::Prefix("/v2".into()));
+    assert_eq!(prefix("/"), Rewrite::Prefix(String::new()));
+    let path = rewrite(
+        "match = { path = ['~/a/(?<id>.+)', '~/b/(?P<id>.+)'] }\nto = \"a\"\nrewrite = { path = \"/v2/{id}\" }",
+    );
+    let parts = vec![literal("/v2/"), variable("id")];
+    assert_eq!(path, Rewrite::Path(Template { parts }));
+}
+
+#[test]
+fn edits_come_in_their_order() {
+    let route = route(
+        "match = { headers = { user = '~(?<who>.+)@mycorp\\.com' } }\nto = \"a\"\n\
+         headers = { add = { X-A = \"1\" }, set = { x-b = \"{who}\" }, remove = [\"X-C\", \"x-a\"] }\n\
+         response_headers = { remove = \"server\" }",
+    );
+    let template = |part: Part| Template { parts: vec![part] };
+    let removed = |name: &str| HeaderEdit::Remove { name: name.into() };
+    assert_eq!(
+        route.request_headers,
+        [
+            removed("x-c"),
+            removed("x-a"),
+            HeaderEdit::Set {
+                name: "x-b".into(),
+                value: template(variable("who"))
+            },
+            HeaderEdit::Add {
+                name: "x-a".into(),
+                value: template(literal("1"))
+            },
+        ]
+    );
+    assert_eq!(route.response_headers, [removed("server")]);
+}
+
+#[test]
+fn answers() {
+    let action = |text: &str| route(&format!("match = {{ path = \"/x\" }}\n{text}")).action;
+    assert_eq!(
+        action("respond = { body = \"ok\\n\" }"),
+        Action::Respond {
+            status: 200,
+            body: "ok\n".into(),
+            content_type: "text/plain; charset=utf-8".into()
+        }
+    );
+    assert_eq!(
+        action("respond = { status = 503, content_type = \"text/html\" }"),
+        Action::Respond {
+            status: 503,
+            body: String::new(),
+            content_type: "text/html".into()
+        }
+    );
+}
+
+#[test]
+fn a_kind_is_taken_whole() {
+    let config = config(
+        "[defaults]\ntimeouts = { connect = \"2s\", total = \"1m\" }\nlimits = { body = \"1MiB\" }\n\
+         [listeners.a]\nbind = \":1\"\n[listeners.b]\nbind = \":2\"\nlimits = { body = \"2MiB\" }\n\
+         [[routes]]\nmatch = { path = \"/1\" }\nto = \"c\"\ntimeouts = { first_byte = \"9s\" }\nlimits = { body = \"3MiB\" }\n\
+         [[routes]]\nto = \"c\"\n[clusters.c]\nendpoints = [\"10.0.0.1:80\"]\n",
+    );
+    let bodies: Vec<_> = config.listeners.iter().map(|l| l.limits.body).collect();
+    assert_eq!(bodies, [Some(1 << 20), Some(2 << 20)]);
+    let (own, inherited) = (&config.routes[0], &config.routes[1]);
+    assert_eq!(own.body_limit, Some(3 << 20));
+    assert_eq!(inherited.body_limit, None);
+    assert_eq!(
+        (
+            own.timeouts.connect,
+            own.timeouts.first_byte,
+            own.timeouts.total
+        ),
+        (seconds(1), seconds(9), None)
+    );
+    assert_eq!(inherited.timeouts.connect, seconds(2));
+    assert_eq!(inherited.timeouts.total, Some(seconds(60)));
+    assert_eq!(config.default_timeouts, inherited.timeouts);
+}
+
+#[test]
+fn like_takes_all_then_its_own() {
+    let config = config(
+        "[listeners.web]\nbind = \":80\"\n[[routes]]\nto = [{ cluster = \"c\" }, { cluster = \"b\" }, { cluster = \"a\" }]\n\
+         [clusters.c]\nlike = \"b\"\npool = { idle = \"9s\" }\n\
+         [clusters.b]\nlike = \"a\"\nendpoints = [\"10.0.0.2:80\"]\nhost = \"upstream\"\n\
+         [clusters.a]\nendpoints = [\"10.0.0.1:80\"]\nbalance = \"random\"\nhost = \"api.internal:8080\"\nlimits = { queue = 0 }\n",
+    );
+    let names: Vec<_> = config.clusters.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["c", "b", "a"], "in the order of the file");
+    let c = &config.clusters[0];
+    assert_eq!(c.balance, Balance::Random);
+    assert_eq!(c.host, HostSent::Upstream);
+    assert_eq!(c.pool_idle, seconds(9));
+    assert_eq!((c.limits.queue, c.limits.requests), (0, 10_000));
+    assert_eq!(c.endpoints[0].address.to_string(), "10.0.0.2:80");
+    let host = HostSent::Literal("api.internal:8080".into());
+    assert_eq!(config.clusters[2].host, host);
+}
+
+#[test]
+fn admin_and_access_log() {
+    let config = config(
+        "[listeners.web]\nbind = \":80\"\nto = [\"n:1\"]\n\
+         [admin]\nbind = [\"unix:/tmp/x\", \"127.0.0.1:0\"]\ntoken = { env = \"TOKEN\" }\n[access_log]\nto = \"file:/var/log/x\"\n",
+    );
+    assert_eq!(
+        config.admin.bind,
+        [
+            AdminBind::Unix(PathBuf::from("/tmp/x")),
+            AdminBind::Tcp(address("127.0.0.1:0"))
+        ]
+    );
+    assert_eq!(config.admin.token, Some(Secret::Env("TOKEN".into())));
+    assert_eq!(config.access_log.to, LogTo::File("/var/log/x".into()));
+    assert!(!format!("{config:?}").contains("TOKEN"));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let text = "[listeners.web]\nbind = \":80\"\nto = [\"n:1\"]\n[admin]\ntoken = \"s3cret\" # x\n";
+    let main = source("x", text);
+    let shown = without_secrets(&main);
+    assert_eq!(shown, text.replace("s3cret", "***"));
+    assert!(!format!("{:?}", check(&[main]).config).contains("s3cret"));
+    let torn = without_secrets(&source("x", &text.replace("\" # x", "")));
+    assert!(!torn.contains("s3cret"), "{torn}");
+}
+
+#[test]
+fn files_are_one_configuration() {
+    let main = source(
+        "main.toml",
+        "include = [\"conf.d/*.toml\", \"more.toml\"]\n[listeners.web]\nbind = \":80\"\n[[routes]]\nmatch = { path = \"/1\" }\nto = \"late\"\n",
+    );
+    assert_eq!(includes(&main), ["conf.d/*.toml", "more.toml"]);
+    let one = source(
+        "conf.d/1.toml",
+        "[[routes]]\nmatch = { path = \"/2\" }\nto = \"late\"\n",
+    );
+    let two = source(
+        "conf.d/2.toml",
+        "[[routes]]\nto = \"late\"\n[clusters.late]\nendpoints = [\"10.0.0.1:80\"]\n",
+    );
+    let checked = check(&[main, one, two]);
+    assert_eq!(render(&checked.diagnostics), "");
+    let config = checked.config.unwrap();
+    let places: Vec<_> = config
+        .routes
+        .iter()
+        .map(|r| (r.name.as_str(), r.at.path.as_str(), r.at.line))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("route-1", "main.toml", 4),
+            ("route-2", "conf.d/1.toml", 1),
+            ("route-3", "conf.d/2.toml", 1)
+        ]
+    );
+    assert_eq!(config.clusters[0].at.path, "conf.d/2.toml");
+}
+
+#[test]
+fn nothing_at_all_is_an_error() {
+    let checked = check(&[]);
+    assert_eq!((checked.errors(), checked.warnings()), (1, 0));
+    assert!(checked.config.is_none());
+    assert!(includes(&source("x", "include = \"a.toml\"\n[")).contains(&"a.toml".to_owned()));
+}
