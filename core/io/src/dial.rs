@@ -1,0 +1,76 @@
+//! Connecting to an address.
+//!
+//! No names: whoever calls has resolved them.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::task::{Context, Poll};
+
+use socket2::SockAddr;
+
+use crate::driver::{Driver, Io};
+use crate::errno;
+use crate::slot::flag;
+use crate::socket;
+use crate::stream::{Owner, Stream};
+use crate::worker::{Worker, with_worker};
+
+/// Connect. `TimedOut` after `ms`. TCP gets TCP_NODELAY. Dropping the future cancels.
+pub async fn dial(addr: &SockAddr, ms: u32) -> io::Result<Stream> {
+    let owner = begin(addr, ms)?;
+    poll_fn(|cx| {
+        owner
+            .io(|w, io, index| io.poll_connected(w, index, cx))
+            .unwrap_or_else(|| Poll::Ready(Err(errno::worker_ended())))
+    })
+    .await?;
+    let stream = Stream::from_owner(owner);
+    stream.clear_deadline();
+    Ok(stream)
+}
+
+fn begin(addr: &SockAddr, ms: u32) -> io::Result<Owner> {
+    let fd = socket::stream_socket(addr)?;
+    let begun = with_worker(|w| {
+        let mut io = w.io.borrow_mut();
+        let index = if let Driver::Uring(_) = io.driver {
+            let index = io.adopt(w, fd, 0)?;
+            io.attach_tx(index).address = Some(addr.clone());
+            io.connect_uring(index);
+            index
+        } else {
+            // The set is joined after connect(2): an unconnected socket reports a hang-up.
+            let connected = socket::connect(fd.as_raw_fd(), addr).map_err(errno::error)?;
+            io.adopt(w, fd, if connected { 0 } else { flag::CONNECTING })?
+        };
+        io.set_deadline(w, index, u64::from(ms));
+        Ok(Owner::new(w, index))
+    });
+    begun.unwrap_or_else(|| Err(errno::worker_ended()))
+}
+
+impl Io {
+    fn poll_connected(
+        &mut self,
+        w: &Worker,
+        index: u32,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let slot = self.slots.at(index);
+        if slot.tx_errno != 0 {
+            return Poll::Ready(Err(errno::error(slot.tx_errno)));
+        }
+        if !slot.has(flag::CONNECTING) {
+            return Poll::Ready(Ok(()));
+        }
+        if slot.has(flag::TIMED_OUT) {
+            return Poll::Ready(Err(errno::timed_out()));
+        }
+        if w.stopping.get() {
+            return Poll::Ready(Err(errno::worker_ended()));
+        }
+        self.wait_tx(w, index, cx);
+        Poll::Pending
+    }
+}

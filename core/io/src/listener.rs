@@ -1,0 +1,148 @@
+//! A listening socket of this worker.
+//!
+//! Does not bind: that happens elsewhere, so that it can fail before anything changes.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::task::{Context, Poll};
+
+use socket2::SockRef;
+
+use crate::counters;
+use crate::driver::{Driver, Io};
+use crate::epoll::ACCEPTS_PER_TURN;
+use crate::errno;
+use crate::slot::{ListenState, flag};
+use crate::socket;
+use crate::stream::{Owner, Stream};
+use crate::worker::{Worker, with_worker};
+
+/// A listening socket of this worker (the socket was bound elsewhere, so that binding can fail before anything changes).
+#[derive(Debug)]
+pub struct Listener {
+    owner: Owner,
+}
+
+impl Listener {
+    /// Take over a TCP listener.
+    pub fn from_std(l: TcpListener) -> io::Result<Listener> {
+        Listener::from_fd(l.into())
+    }
+
+    /// Take over a listening stream socket of any family.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Listener> {
+        socket::set_nonblocking(fd.as_raw_fd())?;
+        // Accepted sockets inherit this on Linux, which saves a call per connection. (Sockets that are not TCP refuse.)
+        socket::no_delay(fd.as_raw_fd());
+        let made = with_worker(|w| {
+            let mut io = w.io.borrow_mut();
+            let index = io.adopt(w, fd, flag::LISTENER)?;
+            io.slots.at(index).listen = Some(Box::new(ListenState {
+                queue: VecDeque::new(),
+            }));
+            Ok(Listener {
+                owner: Owner::new(w, index),
+            })
+        });
+        made.unwrap_or_else(|| Err(errno::worker_ended()))
+    }
+
+    /// The next connection (TCP_NODELAY set). EMFILE/ENFILE/ENOBUFS: counted, waits 50 ms and goes on by itself. Cancel-safe.
+    pub async fn accept(&self) -> io::Result<Stream> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// As `accept`, for futures written by hand.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        let accepted = self.owner.io(|w, io, index| {
+            let accepted = io.poll_accept(w, index, cx);
+            accepted.map_ok(|index| Owner::new(w, index))
+        });
+        match accepted {
+            Some(accepted) => accepted.map_ok(Stream::from_owner),
+            None => Poll::Ready(Err(errno::worker_ended())),
+        }
+    }
+
+    /// The address it is bound to.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        let fd = self.owner.io(|_, io, index| {
+            let slot = io.slots.at(index);
+            slot.fd.as_ref().map(|fd| SockRef::from(fd).local_addr())
+        });
+        let address = fd.flatten().unwrap_or_else(|| Err(errno::worker_ended()))?;
+        address
+            .as_socket()
+            .ok_or_else(|| errno::error(libc::EAFNOSUPPORT))
+    }
+}
+
+impl Io {
+    fn poll_accept(
+        &mut self,
+        w: &Worker,
+        index: u32,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<u32>> {
+        let next = match self.driver {
+            Driver::Uring(_) => self
+                .slots
+                .at(index)
+                .listen
+                .as_mut()
+                .and_then(|l| l.queue.pop_front()),
+            Driver::Epoll(_) => self.accept_epoll(w, index),
+        };
+        if let Some(fd) = next {
+            counters::add(&w.counters.accepted, 1);
+            self.want_more(w, index);
+            return Poll::Ready(self.adopt(w, fd, 0));
+        }
+        let slot = self.slots.at(index);
+        if slot.rx_errno != 0 {
+            return Poll::Ready(Err(errno::error(slot.rx_errno)));
+        }
+        if w.stopping.get() {
+            return Poll::Ready(Err(errno::worker_ended()));
+        }
+        self.want_more(w, index);
+        self.wait_rx(w, index, flag::RX_WAIT, cx);
+        Poll::Pending
+    }
+
+    fn want_more(&mut self, w: &Worker, index: u32) {
+        if let Driver::Uring(_) = self.driver {
+            self.want_accept(w, index);
+        }
+    }
+
+    /// One accept4, bounded per turn.
+    fn accept_epoll(&mut self, w: &Worker, index: u32) -> Option<OwnedFd> {
+        loop {
+            let Driver::Epoll(e) = &mut self.driver else {
+                return None;
+            };
+            let slot = self.slots.at(index);
+            if !slot.has(flag::READABLE)
+                || slot.has(flag::BACKOFF)
+                || e.used_up(slot, index, ACCEPTS_PER_TURN)
+            {
+                return None;
+            }
+            slot.turn_bytes += 1;
+            match socket::accept(slot.raw_fd()) {
+                Ok(fd) => return Some(fd),
+                Err(libc::EAGAIN) => slot.clear(flag::READABLE),
+                Err(e) => {
+                    self.accept_failed(w, index, e);
+                    if self.slots.at(index).rx_errno != 0 {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Inline system calls on sockets: those that never block and are not worth a trip through the ring.
+//!
+//! Never the ring's OP_SHUTDOWN: it goes to a kernel worker thread; shutdown(2) itself is short.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use crate::errno;
+
+/// shutdown(2); a socket that is not connected any more needs none.
+pub(crate) fn shutdown(fd: RawFd, how: i32) {
+    // SAFETY: no pointers; a wrong descriptor is an error.
+    unsafe { libc::shutdown(fd, how) };
+}
+
+fn set_int(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: four readable bytes of an i32.
+    let r = unsafe {
+        libc::setsockopt(
+            fd,
+            level,
+            name,
+            (&raw const value).cast(),
+            std::mem::size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    if r == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Small writes go out at once. Sockets that are not TCP refuse, which is fine.
+pub(crate) fn no_delay(fd: RawFd) {
+    let _ = set_int(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+}
+
+/// The coming close(2) sends RST and drops what is unsent.
+pub(crate) fn reset_on_close(fd: RawFd) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    // SAFETY: a readable linger of the size told.
+    unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            std::mem::size_of::<libc::linger>() as libc::socklen_t,
+        );
+    }
+}
+
+/// The socket's pending error, 0 for none. Reading it clears it in the kernel.
+pub(crate) fn take_error(fd: RawFd) -> i32 {
+    let mut value = 0i32;
+    let mut len = std::mem::size_of::<i32>() as libc::socklen_t;
+    // SAFETY: four writable bytes, whose length is told.
+    let r = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_ERROR,
+            (&raw mut value).cast(),
+            &mut len,
+        )
+    };
+    if r == 0 { value } else { errno::last() }
+}
+
+/// A stream socket of the address's family, ready for either driver.
+pub(crate) fn stream_socket(address: &socket2::SockAddr) -> io::Result<OwnedFd> {
+    let family = i32::from(address.family());
+    // SAFETY: no pointers; the result is checked.
+    let fd = unsafe {
+        libc::socket(
+            family,
+            libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+            0,
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a fresh descriptor that is ours.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    if family == libc::AF_INET || family == libc::AF_INET6 {
+        no_delay(fd.as_raw_fd());
+    }
+    Ok(fd)
+}
+
+/// connect(2) without waiting. `Ok(false)`: under way.
+pub(crate) fn connect(fd: RawFd, address: &socket2::SockAddr) -> Result<bool, i32> {
+    // SAFETY: the address is valid for the length it tells.
+    let r = unsafe { libc::connect(fd, address.as_ptr().cast(), address.len()) };
+    if r == 0 {
+        return Ok(true);
+    }
+    match errno::last() {
+        libc::EINPROGRESS | libc::EINTR => Ok(false),
+        e => Err(e),
+    }
+}
+
+/// accept4(2) without waiting.
+pub(crate) fn accept(fd: RawFd) -> Result<OwnedFd, i32> {
+    // SAFETY: null address: none wanted.
+    let r = unsafe {
+        libc::accept4(
+            fd,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+        )
+    };
+    if r < 0 {
+        return Err(errno::last());
+    }
+    // SAFETY: a fresh descriptor that is ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(r) })
+}
+
+/// Set O_NONBLOCK: the epoll driver and splice(2) need it, the ring does not mind.
+pub(crate) fn set_nonblocking(fd: RawFd) -> io::Result<()> {
+    // SAFETY: no pointers.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    // SAFETY: no pointers.
+    if flags < 0
+        || (flags & libc::O_NONBLOCK == 0
+            && unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) } < 0)
+    {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

@@ -1,0 +1,536 @@
+//! Streams, listeners and dials as they are meant to be used, on both drivers.
+
+mod support;
+
+use std::cell::Cell;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ringway_io::{
+    DriverKind, Listener, OutBuf, Segment, Stream, dial, driver, now_ms, sleep, spawn, tunnel,
+};
+use socket2::{SockAddr, SockRef};
+use support::*;
+
+#[test]
+fn the_chosen_driver_runs() {
+    for (choice, kind) in DRIVERS
+        .into_iter()
+        .zip([DriverKind::Uring, DriverKind::Epoll])
+    {
+        worker(options(choice), move || async move {
+            assert_eq!(driver(), kind)
+        });
+    }
+}
+
+#[test]
+fn this_kernel_has_what_the_ring_needs() {
+    let probe = ringway_io::probe();
+    let features = probe.uring.expect("these tests need io_uring");
+    assert!(features.suffices(), "{features:?}");
+    assert!(!probe.kernel.is_empty());
+    println!("{} {features:?}", probe.kernel);
+}
+
+#[test]
+fn accepted_connections_echo() {
+    both(|| async {
+        let std = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let address = SockAddr::from(std.local_addr().expect("address"));
+        let listener = Listener::from_std(std).expect("listener");
+        assert_eq!(
+            SockAddr::from(listener.local_addr().expect("address")),
+            address
+        );
+        spawn(async move {
+            while let Ok(s) = listener.accept().await {
+                assert!(
+                    s.with_socket(|s| s.tcp_nodelay()).expect("option"),
+                    "NODELAY is inherited"
+                );
+                spawn(echo(s));
+            }
+        });
+        all((0..20u8).map(|i| {
+            let address = address.clone();
+            async move {
+                let s = dial(&address, 1000).await.expect("connected");
+                assert!(s.with_socket(|s| s.tcp_nodelay()).expect("option"));
+                assert_eq!(s.peer_addr().expect("address"), address);
+                for round in 0..50 {
+                    let message = [i, round, 3, 4];
+                    send_all(&s, &message).await.expect("sent");
+                    assert_eq!(recv_exactly(&s, 4).await, message);
+                }
+                s.shutdown_write();
+                assert_eq!(recv_to_end(&s).await, b"");
+                assert_eq!((s.bytes_sent(), s.bytes_received()), (200, 200));
+            }
+        }))
+        .await;
+    });
+}
+
+#[test]
+fn segments_of_every_kind_arrive_in_order() {
+    both(|| async {
+        let (a, b) = streams();
+        send_all(&b, b"buffer").await.expect("sent");
+        let mut got = recv_exactly(&a, 0).await;
+        assert!(got.is_empty());
+        let buf = a.recv().await.expect("bytes").expect("no end");
+        let mut out = OutBuf::take();
+        out.extend_from_slice(b"out ");
+        for s in [
+            Segment::Static(b"static "),
+            buf.into(),
+            Segment::Static(b""),
+            out.into(),
+            Segment::Shared(Arc::from(&b" shared"[..])),
+        ] {
+            a.queue(s).expect("room");
+        }
+        assert_eq!(a.room(), Stream::QUEUE - 4);
+        a.flush().await.expect("sent");
+        assert_eq!(a.room(), Stream::QUEUE);
+        drop(a);
+        got.extend(recv_to_end(&b).await);
+        assert_eq!(got, b"static bufferout  shared");
+    });
+}
+
+#[test]
+fn a_full_queue_gives_the_segment_back() {
+    both(|| async {
+        let (a, b) = streams();
+        for _ in 0..Stream::QUEUE {
+            a.queue(&b"x"[..]).expect("room");
+        }
+        assert!(matches!(a.queue(&b"y"[..]), Err(Segment::Static(b"y"))));
+        a.flush().await.expect("sent");
+        a.queue(&b"y"[..]).expect("room again");
+        drop(a);
+        assert_eq!(recv_to_end(&b).await, b"xxxxxxxxxxxxxxxxy");
+    });
+}
+
+#[test]
+fn views_can_be_split_cloned_and_put_back() {
+    both(|| async {
+        let (a, b) = streams();
+        send_all(&a, b"hello world").await.expect("sent");
+        let mut buf = b.recv().await.expect("bytes").expect("no end");
+        let hello = buf.split_to(5);
+        buf.advance(1);
+        let again = buf.clone();
+        assert_eq!(
+            (&*hello, &*buf, &*again),
+            (&b"hello"[..], &b"world"[..], &b"world"[..])
+        );
+        b.unread(again);
+        b.unread(hello);
+        drop(buf);
+        assert_eq!(b.try_recv().as_deref(), Some(&b"hello"[..]));
+        assert_eq!(recv_exactly(&b, 5).await, b"world");
+        assert!(b.try_recv().is_none());
+    });
+}
+
+#[test]
+fn large_transfers_are_whole() {
+    for driver in DRIVERS {
+        worker(options(driver), || async {
+            let mut dice = Dice::new("large");
+            let bytes = Rc::new(dice.bytes(8 << 20));
+            let (a, b) = streams();
+            let theirs = bytes.clone();
+            let sender = spawned(async move {
+                send_all(&a, &theirs).await.expect("sent");
+                a.shutdown_write();
+                recv_to_end(&a).await
+            });
+            let got = recv_to_end(&b).await;
+            assert!(got == *bytes, "bytes differ");
+            drop(b);
+            assert_eq!(sender.await, b"");
+        });
+    }
+}
+
+#[test]
+fn a_slow_reader_bounds_the_buffers() {
+    for driver in DRIVERS {
+        let options = options(driver);
+        let counters = options.counters.clone();
+        let quota = u64::from(options.receive_quota.div_ceil(options.buffer_size));
+        worker(options, || async move {
+            let (a, b) = streams();
+            spawn(async move {
+                let block = vec![7u8; 1 << 20];
+                for _ in 0..16 {
+                    send_all(&a, &block).await.expect("sent");
+                }
+            });
+            let mut total = 0;
+            let mut most = 0;
+            while let Some(buf) = b.recv().await.expect("bytes") {
+                total += buf.len();
+                drop(buf);
+                // Each turn the kernel could bring as much as it is allowed to.
+                ringway_io::yield_now().await;
+                most = most.max(counters.buffers_in_use.load(Relaxed));
+            }
+            assert_eq!(total, 16 << 20);
+            assert!(most <= quota + 2, "{most} buffers for one connection");
+        });
+    }
+}
+
+#[test]
+fn single_bytes_do_not_take_the_pool() {
+    // The peer sends thousands of one-byte segments, and nobody reads.
+    for driver in DRIVERS {
+        let options = options(driver);
+        let counters = options.counters.clone();
+        worker(options, || async move {
+            let (mut a, b) = tcp_pair();
+            a.set_nodelay(true).expect("option");
+            let b = stream(b);
+            let (tell, mut done) = ringway_io::mailbox(1);
+            std::thread::spawn(move || {
+                for _ in 0..3000 {
+                    a.write_all(b"x").expect("sent");
+                }
+                tell.send(()).expect("room");
+            });
+            // Arms the receive, reads nothing.
+            assert!(
+                within(1, std::future::poll_fn(|cx| b.poll_broken(cx)))
+                    .await
+                    .is_none()
+            );
+            done.recv().await.expect("told");
+            let most = counters.buffers_in_use.load(Relaxed);
+            assert!(most <= 64, "{most} buffers hold single bytes");
+            assert_eq!(recv_to_end(&b).await.len(), 3000);
+        });
+    }
+}
+
+#[test]
+fn half_close_works_both_ways() {
+    both(|| async {
+        let (a, b) = streams();
+        a.queue(&b"question"[..]).expect("room");
+        a.shutdown_write();
+        assert_eq!(recv_to_end(&b).await, b"question");
+        assert!(b.recv().await.expect("end again").is_none());
+        send_all(&b, b"answer").await.expect("sent");
+        drop(b);
+        assert_eq!(recv_to_end(&a).await, b"answer");
+    });
+}
+
+#[test]
+fn dropping_sends_what_is_queued() {
+    both(|| async {
+        let bytes = Dice::new("drop").bytes(3_000_000);
+        let (a, b) = streams();
+        let mut out = OutBuf::take();
+        out.extend_from_slice(&bytes);
+        a.queue(out).expect("room");
+        a.queue(&b"tail"[..]).expect("room");
+        drop(a);
+        let got = recv_to_end(&b).await;
+        assert_eq!(got.len(), bytes.len() + 4);
+        assert!(got.starts_with(&bytes) && got.ends_with(b"tail"));
+    });
+}
+
+#[test]
+fn abort_resets() {
+    both(|| async {
+        let (a, b) = streams();
+        send_all(&a, b"x").await.expect("sent");
+        assert_eq!(recv_exactly(&b, 1).await, b"x");
+        a.abort();
+        let e = b.recv().await.expect_err("reset");
+        assert_eq!(e.kind(), ErrorKind::ConnectionReset);
+        assert!(b.is_reset());
+        let e = b.recv().await.expect_err("the error stays");
+        assert_eq!(e.kind(), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn a_lingering_close_lets_the_answer_through() {
+    both(|| async {
+        let (mut a, b) = tcp_pair();
+        let b = stream(b);
+        a.write_all(&[1; 100_000]).expect("sent");
+        b.queue(&b"answer"[..]).expect("room");
+        b.close_lingering(1 << 20, 2000);
+        let reader = std::thread::spawn(move || {
+            let mut got = Vec::new();
+            a.write_all(&[1; 100_000]).expect("still taken");
+            a.shutdown(std::net::Shutdown::Write).expect("FIN");
+            a.read_to_end(&mut got).map(|_| got)
+        });
+        while !reader.is_finished() {
+            ringway_io::yield_now().await;
+        }
+        assert_eq!(
+            reader.join().expect("no panic").expect("not reset"),
+            b"answer"
+        );
+    });
+}
+
+#[test]
+fn a_quiet_stream_notices_data_and_fin() {
+    both(|| async {
+        for fin in [false, true] {
+            let (mut a, b) = tcp_pair();
+            let b = stream(b);
+            a.write_all(b"1").expect("sent");
+            assert_eq!(recv_exactly(&b, 1).await, b"1");
+            assert!(b.is_quiet());
+            if fin {
+                drop(a);
+            } else {
+                a.write_all(b"2").expect("sent");
+            }
+            std::future::poll_fn(|cx| b.poll_readable(cx))
+                .await
+                .expect("readable");
+            assert!(!b.is_quiet());
+            assert_eq!(b.recv().await.expect("as told").is_none(), fin);
+        }
+    });
+}
+
+#[test]
+fn fin_is_not_broken_but_a_later_reset_is() {
+    both(|| async {
+        let (a, b) = tcp_pair();
+        let b = stream(b);
+        a.shutdown(std::net::Shutdown::Write).expect("FIN");
+        assert!(b.recv().await.expect("end").is_none());
+        assert!(
+            within(50, std::future::poll_fn(|cx| b.poll_broken(cx)))
+                .await
+                .is_none()
+        );
+        SockRef::from(&a.as_fd())
+            .set_linger(Some(std::time::Duration::ZERO))
+            .expect("option");
+        drop(a);
+        std::future::poll_fn(|cx| b.poll_broken(cx)).await;
+    });
+}
+
+#[test]
+fn a_reset_is_noticed_while_the_queue_is_full() {
+    both(|| async {
+        let (mut a, b) = tcp_pair();
+        let b = stream(b);
+        a.write_all(&vec![1; 300_000]).expect("sent");
+        // Fills the quota, so that no receive is armed.
+        let broken = std::future::poll_fn(|cx| b.poll_broken(cx));
+        assert!(within(50, broken).await.is_none());
+        SockRef::from(&a.as_fd())
+            .set_linger(Some(std::time::Duration::ZERO))
+            .expect("option");
+        drop(a);
+        std::future::poll_fn(|cx| b.poll_broken(cx)).await;
+    });
+}
+
+#[test]
+fn deadlines_end_every_wait() {
+    both(|| async {
+        // Receive.
+        let (a, b) = streams();
+        let start = now_ms();
+        b.set_deadline(40);
+        assert_eq!(
+            b.recv().await.expect_err("late").kind(),
+            ErrorKind::TimedOut
+        );
+        assert!(
+            (40..400).contains(&(now_ms() - start)),
+            "{} ms",
+            now_ms() - start
+        );
+        assert_eq!(
+            b.recv().await.expect_err("still late").kind(),
+            ErrorKind::TimedOut
+        );
+        // Data that is here is not late.
+        send_all(&a, b"x").await.expect("sent");
+        b.clear_deadline();
+        assert_eq!(recv_exactly(&b, 1).await, b"x");
+        // A deadline moved closer counts at once, one moved away does not fire early.
+        b.set_deadline(20_000);
+        b.set_deadline(30);
+        let start = now_ms();
+        assert_eq!(
+            b.recv().await.expect_err("late").kind(),
+            ErrorKind::TimedOut
+        );
+        assert!((30..300).contains(&(now_ms() - start)));
+        b.set_deadline(30);
+        b.set_deadline(120);
+        let start = now_ms();
+        assert_eq!(
+            b.recv().await.expect_err("late").kind(),
+            ErrorKind::TimedOut
+        );
+        assert!((120..600).contains(&(now_ms() - start)));
+        // Send to a peer that does not read.
+        let (a, b) = tcp_pair();
+        let a = stream(a);
+        a.set_deadline(60);
+        let block = vec![0; 1 << 20];
+        let e = loop {
+            if let Err(e) = send_all(&a, &block).await {
+                break e;
+            }
+        };
+        assert_eq!(e.kind(), ErrorKind::TimedOut);
+        a.abort();
+        drop(b);
+    });
+}
+
+#[test]
+fn a_stream_that_cannot_drain_is_closed_by_its_deadline() {
+    for driver in DRIVERS {
+        let options = options(driver);
+        let counters = options.counters.clone();
+        worker(options, || async move {
+            let (a, _b) = tcp_pair();
+            let a = stream(a);
+            let mut out = OutBuf::take();
+            out.resize(32 << 20, 0);
+            a.queue(out).expect("room");
+            a.set_deadline(50);
+            drop(a);
+            // One slot is the sleep's own, and one the test's time limit.
+            sleep(20).await;
+            assert_eq!(counters.slots_in_use.load(Relaxed), 2);
+            while counters.slots_in_use.load(Relaxed) > 1 {
+                sleep(10).await;
+                ringway_io::yield_now().await;
+            }
+        });
+    }
+}
+
+/// A listener whose backlog is full: a further connect hangs.
+fn full_listener() -> (SockAddr, Vec<std::net::TcpStream>, socket2::Socket) {
+    let s =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("socket");
+    s.bind(
+        &"127.0.0.1:0"
+            .parse::<std::net::SocketAddr>()
+            .expect("address")
+            .into(),
+    )
+    .expect("bind");
+    s.listen(0).expect("listen");
+    let address = s.local_addr().expect("address");
+    let std = address.as_socket().expect("IPv4");
+    let mut queued = Vec::new();
+    while let Ok(c) =
+        std::net::TcpStream::connect_timeout(&std, std::time::Duration::from_millis(50))
+    {
+        queued.push(c);
+    }
+    (address, queued, s)
+}
+
+#[test]
+fn dials_fail_as_they_should() {
+    both(|| async {
+        // Refused.
+        let gone = TcpListener::bind("127.0.0.1:0")
+            .expect("bind")
+            .local_addr()
+            .expect("address");
+        let e = dial(&gone.into(), 1000).await.expect_err("nobody listens");
+        assert_eq!(e.kind(), ErrorKind::ConnectionRefused);
+        // Unix socket that does not exist.
+        let e = dial(
+            &SockAddr::unix("/nonexistent/socket").expect("address"),
+            1000,
+        )
+        .await
+        .expect_err("no such path");
+        assert_eq!(e.kind(), ErrorKind::NotFound);
+        // Times out.
+        let (address, _queued, _s) = full_listener();
+        let start = now_ms();
+        let e = dial(&address, 60).await.expect_err("hangs");
+        assert_eq!(e.kind(), ErrorKind::TimedOut);
+        assert!((60..1000).contains(&(now_ms() - start)));
+        // Dropped.
+        assert!(within(20, dial(&address, 10_000)).await.is_none());
+    });
+}
+
+#[test]
+fn unix_sockets_work() {
+    both(|| async {
+        let (a, b) = std::os::unix::net::UnixStream::pair().expect("pair");
+        let (a, b) = (stream(a), stream(b));
+        spawn(echo(b));
+        send_all(&a, b"ping").await.expect("sent");
+        assert_eq!(recv_exactly(&a, 4).await, b"ping");
+        a.shutdown_write();
+        assert_eq!(recv_to_end(&a).await, b"");
+    });
+}
+
+#[test]
+fn tunnels_carry_both_ways_with_half_close() {
+    both(|| async {
+        let (client, a) = streams();
+        let (b, server) = streams();
+        let up = Rc::new(Dice::new("tunnel").bytes(3_000_000));
+        let counts = Rc::new((Cell::new(0), Cell::new(0)));
+        let counted = counts.clone();
+        let tunnel = spawned(async move { tunnel(&a, &b, 5_000, &counted.0, &counted.1).await });
+        let theirs = up.clone();
+        let served = spawned(async move {
+            let got = recv_to_end(&server).await;
+            assert!(got == *theirs, "bytes differ");
+            send_all(&server, b"thanks").await.expect("sent");
+        });
+        send_all(&client, &up).await.expect("sent");
+        client.shutdown_write();
+        assert_eq!(recv_to_end(&client).await, b"thanks");
+        served.await;
+        tunnel.await.expect("both ended");
+        assert_eq!((counts.0.get(), counts.1.get()), (3_000_000, 6));
+    });
+}
+
+#[test]
+fn tunnels_end_when_idle_and_when_a_side_breaks() {
+    both(|| async {
+        let (_client, a) = streams();
+        let (b, server) = streams();
+        let (up, down) = (Cell::new(0), Cell::new(0));
+        let e = tunnel(&a, &b, 40, &up, &down).await.expect_err("idle");
+        assert_eq!(e.kind(), ErrorKind::TimedOut);
+        server.abort();
+        let e = tunnel(&a, &b, 5_000, &up, &down).await.expect_err("reset");
+        assert_eq!(e.kind(), ErrorKind::ConnectionReset);
+    });
+}
