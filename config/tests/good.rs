@@ -43,10 +43,12 @@ fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
+const MINIMAL: &str =
+    "[listeners.web]\nbind = \":8080\"\n\n[[routes]]\nto = [\"127.0.0.1:3001\"]\n";
+
 #[test]
 fn the_minimal_file_gets_every_default() {
-    let config =
-        config("[listeners.web]\nbind = \":8080\"\n\n[[routes]]\nto = [\"127.0.0.1:3001\"]\n");
+    let config = config(MINIMAL);
     assert_eq!(config.server.workers, Workers::Auto);
     assert_eq!(config.server.io, Io::Auto);
     assert_eq!(config.server.drain, seconds(30));
@@ -104,6 +106,17 @@ fn the_minimal_file_gets_every_default() {
         }
     );
 
+    assert_eq!(
+        config.admin.bind,
+        [AdminBind::Unix(PathBuf::from("/run/ringway/admin.sock"))]
+    );
+    assert_eq!(config.admin.token, None);
+    assert_eq!(config.access_log.to, LogTo::Stdout);
+}
+
+#[test]
+fn inline_endpoints_are_a_cluster_with_every_default() {
+    let config = config(MINIMAL);
     let cluster = &config.clusters[0];
     assert_eq!(
         (cluster.name.as_str(), cluster.at.line),
@@ -121,12 +134,6 @@ fn the_minimal_file_gets_every_default() {
             queue_for: seconds(1),
         }
     );
-    assert_eq!(
-        config.admin.bind,
-        [AdminBind::Unix(PathBuf::from("/run/ringway/admin.sock"))]
-    );
-    assert_eq!(config.admin.token, None);
-    assert_eq!(config.access_log.to, LogTo::Stdout);
 }
 
 #[test]
@@ -523,12 +530,12 @@ fn like_takes_all_then_its_own() {
 fn admin_and_access_log() {
     let config = config(
         "[listeners.web]\nbind = \":80\"\nto = [\"n:1\"]\n\
-         [admin]\nbind = [\"unix:/tmp/x\", \"127.0.0.1:0\"]\ntoken = { env = \"TOKEN\" }\n[access_log]\nto = \"file:/var/log/x\"\n",
+         [admin]\nbind = [\"unix:/run/x.sock\", \"127.0.0.1:0\"]\ntoken = { env = \"TOKEN\" }\n[access_log]\nto = \"file:/var/log/x\"\n",
     );
     assert_eq!(
         config.admin.bind,
         [
-            AdminBind::Unix(PathBuf::from("/tmp/x")),
+            AdminBind::Unix(PathBuf::from("/run/x.sock")),
             AdminBind::Tcp(address("127.0.0.1:0"))
         ]
     );
