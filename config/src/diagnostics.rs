@@ -34,7 +34,7 @@ pub struct Diagnostic {
 }
 
 /// More than this is not shown: nobody reads on, and the first ones are the cause.
-const SHOWN: usize = 100;
+pub(crate) const SHOWN: usize = 100;
 
 /// A line of the file longer than this is cut around the mark, in characters.
 const WIDTH: usize = 160;

@@ -108,13 +108,13 @@ fn named<T>(
 
 /// Routes that both have, in another order: the first that matches may be another one.
 fn order(lines: &mut Vec<String>, old: &Config, new: &Config) {
-    fn common<'c>(these: &'c Config, others: &Config) -> Vec<&'c str> {
+    fn shared<'c>(these: &'c Config, others: &Config) -> Vec<&'c str> {
         let names: std::collections::HashSet<&str> =
             others.routes.iter().map(|r| r.name.as_str()).collect();
         let own = these.routes.iter().map(|r| r.name.as_str());
         own.filter(|name| names.contains(name)).collect()
     }
-    if common(old, new) != common(new, old) {
+    if shared(old, new) != shared(new, old) {
         lines.push("~ routes: order".to_owned());
     }
 }

@@ -1,7 +1,7 @@
 //! Where findings are collected while a configuration is read and checked.
 //! Not how they look (`diagnostics`).
 
-use crate::diagnostics::{Diagnostic, Severity};
+use crate::diagnostics::{Diagnostic, SHOWN, Severity};
 use crate::place::{Lines, Span};
 use crate::units::Fault;
 use crate::{Place, Source};
@@ -121,6 +121,12 @@ impl<'s> Findings<'s> {
     /// Whether any text was not TOML, so that parts of it may be missing.
     pub(crate) fn is_torn(&self) -> bool {
         !self.broken.is_empty()
+    }
+
+    /// Whether there are more findings than are shown. To look for what was meant then costs time and helps nobody: names are
+    /// compared with each other, so the work would grow with the square of a bad file's length.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.found.len() > SHOWN
     }
 
     /// Whether the line that holds this byte has been reported as not TOML.

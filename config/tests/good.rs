@@ -25,16 +25,6 @@ fn config(text: &str) -> Config {
     checked.config.unwrap()
 }
 
-/// The only route of a text, under a listener and with two clusters that are used.
-fn route(text: &str) -> Route {
-    let whole = format!(
-        "[listeners.web]\nbind = \":80\"\n[[routes]]\n{text}\n[[routes]]\nname = \"rest\"\n\
-         to = [{{ cluster = \"a\" }}, {{ cluster = \"b\" }}]\n\
-         [clusters.a]\nendpoints = [\"10.0.0.1:80\"]\n[clusters.b]\nendpoints = [\"10.0.0.2:80\"]\n"
-    );
-    config(&whole).routes.remove(0)
-}
-
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
@@ -43,10 +33,12 @@ fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
+const MINIMAL: &str =
+    "[listeners.web]\nbind = \":8080\"\n\n[[routes]]\nto = [\"127.0.0.1:3001\"]\n";
+
 #[test]
 fn the_minimal_file_gets_every_default() {
-    let config =
-        config("[listeners.web]\nbind = \":8080\"\n\n[[routes]]\nto = [\"127.0.0.1:3001\"]\n");
+    let config = config(MINIMAL);
     assert_eq!(config.server.workers, Workers::Auto);
     assert_eq!(config.server.io, Io::Auto);
     assert_eq!(config.server.drain, seconds(30));
@@ -104,6 +96,17 @@ fn the_minimal_file_gets_every_default() {
         }
     );
 
+    assert_eq!(
+        config.admin.bind,
+        [AdminBind::Unix(PathBuf::from("/run/ringway/admin.sock"))]
+    );
+    assert_eq!(config.admin.token, None);
+    assert_eq!(config.access_log.to, LogTo::Stdout);
+}
+
+#[test]
+fn inline_endpoints_are_a_cluster_with_every_default() {
+    let config = config(MINIMAL);
     let cluster = &config.clusters[0];
     assert_eq!(
         (cluster.name.as_str(), cluster.at.line),
@@ -121,12 +124,6 @@ fn the_minimal_file_gets_every_default() {
             queue_for: seconds(1),
         }
     );
-    assert_eq!(
-        config.admin.bind,
-        [AdminBind::Unix(PathBuf::from("/run/ringway/admin.sock"))]
-    );
-    assert_eq!(config.admin.token, None);
-    assert_eq!(config.access_log.to, LogTo::Stdout);
 }
 
 #[test]
@@ -285,195 +282,6 @@ fn endpoints_as_written() {
 }
 
 #[test]
-fn the_language_of_matches() {
-    let matches = route(
-        "match = { listener = \"web\", host = [\"Shop.Example.com\", \"*.example.org\", \"[::1]\", \"=10.0.0.1\"], \
-         path = [\"/a\", \"/b/*\", \"/*\", '~/c/\\d+', \"=/d/*\", \"=*\"], method = [\"GET\", \"PURGE\"], \
-         headers = { User = '~(.+)@mycorp\\.com', x-a = \"*\", x-b = \"=*\", x-c = \"plain\", x-d = \"\" }, \
-         query = { debug = \"1\" } }\nto = \"a\"",
-    )
-    .matches;
-    assert_eq!(matches.listeners, [0]);
-    assert_eq!(
-        matches.hosts,
-        [
-            HostMatch::Exact("shop.example.com".into()),
-            HostMatch::Wildcard("example.org".into()),
-            HostMatch::Exact("[::1]".into()),
-            HostMatch::Exact("10.0.0.1".into()),
-        ]
-    );
-    assert_eq!(
-        matches.paths,
-        [
-            PathMatch::Exact("/a".into()),
-            PathMatch::Prefix("/b".into()),
-            PathMatch::Prefix(String::new()),
-            PathMatch::Regex(r"/c/\d+".into()),
-            PathMatch::Exact("/d/*".into()),
-            PathMatch::Exact("*".into()),
-        ]
-    );
-    assert_eq!(matches.methods, ["GET", "PURGE"]);
-    let header = |name: &str, value: ValueMatch| (name.to_owned(), value);
-    assert_eq!(
-        matches.headers,
-        [
-            header("user", ValueMatch::Regex(r"(.+)@mycorp\.com".into())),
-            header("x-a", ValueMatch::Present),
-            header("x-b", ValueMatch::Exact("*".into())),
-            header("x-c", ValueMatch::Exact("plain".into())),
-            header("x-d", ValueMatch::Exact(String::new())),
-        ]
-    );
-    assert_eq!(
-        matches.query,
-        [header("debug", ValueMatch::Exact("1".into()))]
-    );
-    let any = route(
-        "match = { host = [\"a.example\", \"*\"], path = \"*\", method = \"*\", headers = { x = \"1\" } }\nto = \"a\"",
-    );
-    assert!(any.matches.hosts.is_empty() && any.matches.paths.is_empty());
-    assert!(any.matches.methods.is_empty());
-}
-
-#[test]
-fn whole_means_whole() {
-    assert_eq!(whole("a|b"), r"\A(?:a|b)\z");
-}
-
-#[test]
-fn splits() {
-    let cases = [
-        ("header:X-User", SplitBy::Header("x-user".into())),
-        ("cookie:sid", SplitBy::Cookie("sid".into())),
-        ("client_ip", SplitBy::ClientIp),
-    ];
-    for (text, expected) in cases {
-        let route = route(&format!(
-            "match = {{ path = \"/x\" }}\nto = [{{ cluster = \"b\", weight = 95 }}, {{ cluster = \"a\", weight = 0 }}]\nsplit_by = \"{text}\""
-        ));
-        let Action::Forward {
-            targets, split_by, ..
-        } = route.action
-        else {
-            panic!("not forwarded");
-        };
-        assert_eq!(split_by, Some(expected));
-        let sides: Vec<(usize, u32)> = targets.iter().map(|t| (t.cluster, t.weight)).collect();
-        assert_eq!(sides, [(1, 95), (0, 0)]);
-    }
-}
-
-fn literal(text: &str) -> Part {
-    Part::Literal(text.to_owned())
-}
-
-fn variable(name: &str) -> Part {
-    Part::Variable(name.to_owned())
-}
-
-#[test]
-fn templates() {
-    let cases = [
-        (
-            "https://{host}{path}{query}",
-            vec![
-                literal("https://"),
-                variable("host"),
-                variable("path"),
-                variable("query"),
-            ],
-        ),
-        ("/a{{b}}c", vec![literal("/a{b}}c")]),
-        (
-            "/{{{route}}",
-            vec![literal("/{"), variable("route"), literal("}")],
-        ),
-        ("{path}", vec![variable("path")]),
-        ("/x", vec![literal("/x")]),
-    ];
-    for (text, parts) in cases {
-        let route = route(&format!(
-            "match = {{ path = \"/x\" }}\nredirect = \"{text}\""
-        ));
-        let Action::Redirect { status, location } = route.action else {
-            panic!("not redirected");
-        };
-        assert_eq!((status, location.parts), (307, parts), "{text}");
-    }
-}
-
-#[test]
-fn rewrites() {
-    let rewrite = |text: &str| match route(text).action {
-        Action::Forward { rewrite, .. } => rewrite.unwrap(),
-        _ => panic!("not forwarded"),
-    };
-    let prefix = |to: &str| {
-        rewrite(&format!(
-            "match = {{ path = \"/api/*\" }}\nto = \"a\"\nrewrite = {{ prefix = \"{to}\" }}"
-        ))
-    };
-    assert_eq!(prefix("/v2"), Rewrite::Prefix("/v2".into()));
-    assert_eq!(prefix("/v2/"), Rewrite::Prefix("/v2".into()));
-    assert_eq!(prefix("/"), Rewrite::Prefix(String::new()));
-    let path = rewrite(
-        "match = { path = ['~/a/(?<id>.+)', '~/b/(?P<id>.+)'] }\nto = \"a\"\nrewrite = { path = \"/v2/{id}\" }",
-    );
-    let parts = vec![literal("/v2/"), variable("id")];
-    assert_eq!(path, Rewrite::Path(Template { parts }));
-}
-
-#[test]
-fn edits_come_in_their_order() {
-    let route = route(
-        "match = { headers = { user = '~(?<who>.+)@mycorp\\.com' } }\nto = \"a\"\n\
-         headers = { add = { X-A = \"1\" }, set = { x-b = \"{who}\" }, remove = [\"X-C\", \"x-a\"] }\n\
-         response_headers = { remove = \"server\" }",
-    );
-    let template = |part: Part| Template { parts: vec![part] };
-    let removed = |name: &str| HeaderEdit::Remove { name: name.into() };
-    assert_eq!(
-        route.request_headers,
-        [
-            removed("x-c"),
-            removed("x-a"),
-            HeaderEdit::Set {
-                name: "x-b".into(),
-                value: template(variable("who"))
-            },
-            HeaderEdit::Add {
-                name: "x-a".into(),
-                value: template(literal("1"))
-            },
-        ]
-    );
-    assert_eq!(route.response_headers, [removed("server")]);
-}
-
-#[test]
-fn answers() {
-    let action = |text: &str| route(&format!("match = {{ path = \"/x\" }}\n{text}")).action;
-    assert_eq!(
-        action("respond = { body = \"ok\\n\" }"),
-        Action::Respond {
-            status: 200,
-            body: "ok\n".into(),
-            content_type: "text/plain; charset=utf-8".into()
-        }
-    );
-    assert_eq!(
-        action("respond = { status = 503, content_type = \"text/html\" }"),
-        Action::Respond {
-            status: 503,
-            body: String::new(),
-            content_type: "text/html".into()
-        }
-    );
-}
-
-#[test]
 fn a_kind_is_taken_whole() {
     let config = config(
         "[defaults]\ntimeouts = { connect = \"2s\", total = \"1m\" }\nlimits = { body = \"1MiB\" }\n\
@@ -523,12 +331,12 @@ fn like_takes_all_then_its_own() {
 fn admin_and_access_log() {
     let config = config(
         "[listeners.web]\nbind = \":80\"\nto = [\"n:1\"]\n\
-         [admin]\nbind = [\"unix:/tmp/x\", \"127.0.0.1:0\"]\ntoken = { env = \"TOKEN\" }\n[access_log]\nto = \"file:/var/log/x\"\n",
+         [admin]\nbind = [\"unix:/run/x.sock\", \"127.0.0.1:0\"]\ntoken = { env = \"TOKEN\" }\n[access_log]\nto = \"file:/var/log/x\"\n",
     );
     assert_eq!(
         config.admin.bind,
         [
-            AdminBind::Unix(PathBuf::from("/tmp/x")),
+            AdminBind::Unix(PathBuf::from("/run/x.sock")),
             AdminBind::Tcp(address("127.0.0.1:0"))
         ]
     );

@@ -147,6 +147,7 @@ fn strange_texts() {
         "version = 0x".to_owned() + &"f".repeat(deep),
         "[server]\ndrain = \"".to_owned() + &"9".repeat(deep) + "s\"",
         "x = 1\n".repeat(20_000),
+        "to = \"typo\"\n".repeat(1_000) + "[[routes]]\nto = \"x\"\n",
         "[[routes]]\n".repeat(5_000),
         "[listeners.a]\n".repeat(5_000),
         "k = {".to_owned() + &"a=1,".repeat(20_000) + "}",
@@ -193,6 +194,8 @@ fn a_very_large_file_takes_seconds_at_most() {
         + &(0..count).map(cluster).collect::<String>();
     let start = Instant::now();
     digest(&good.replace("[listeners.web]", "[listener.web]"));
+    digest(&good.replace("to = \"c", "to = \"cluster"));
+    digest(&good.replace("like = \"c", "like = \"cluster"));
     let checked = check(&[Source {
         path: "x.toml".to_owned(),
         text: good,

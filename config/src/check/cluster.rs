@@ -119,6 +119,10 @@ impl Clusters {
             return Some(*found);
         }
         let message = format!("no cluster named {}", quote(&name.value));
+        if findings.is_crowded() {
+            findings.error(name.span, message);
+            return None;
+        }
         let names = self.list.iter().take(self.spans.len());
         if let Some(meant) = nearest(&name.value, names.map(|cluster| cluster.name.as_str())) {
             let place = self
@@ -219,17 +223,7 @@ fn chain<'r>(
         let Some(next) = positions.get(like.value.as_str()).map(|at| &all[*at]) else {
             // Said once, by the cluster that has the key.
             if std::ptr::eq(link, cluster) {
-                let message = format!("no cluster named {}", quote(&like.value));
-                match nearest(&like.value, positions.keys().copied()) {
-                    Some(meant) => {
-                        findings.error_help(
-                            like.span,
-                            message,
-                            format!("did you mean \"{meant}\"?"),
-                        );
-                    }
-                    None => findings.error(like.span, message),
-                }
+                unknown_like(like, all, findings);
             }
             break;
         };
@@ -248,6 +242,18 @@ fn chain<'r>(
         link = next;
     }
     chain
+}
+
+fn unknown_like(like: &At<String>, all: &[raw::Cluster], findings: &mut Findings<'_>) {
+    let message = format!("no cluster named {}", quote(&like.value));
+    let names = all.iter().map(|cluster| cluster.name.value.as_str());
+    if !findings.is_crowded()
+        && let Some(meant) = nearest(&like.value, names)
+    {
+        findings.error_help(like.span, message, format!("did you mean \"{meant}\"?"));
+    } else {
+        findings.error(like.span, message);
+    }
 }
 
 fn circle(chain: &[&raw::Cluster], end: &raw::Cluster) -> String {

@@ -94,7 +94,13 @@ fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>
             Some(position) => found.push(position),
             None => {
                 let message = format!("no listener named {}", quote(&name.value));
-                match nearest(&name.value, listeners.iter().map(|l| l.name.as_str())) {
+                let names = listeners.iter().map(|l| l.name.as_str());
+                let meant = if findings.is_crowded() {
+                    None
+                } else {
+                    nearest(&name.value, names)
+                };
+                match meant {
                     Some(meant) => {
                         findings.error_help(name.span, message, format!("there is \"{meant}\""));
                     }

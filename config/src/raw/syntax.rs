@@ -49,6 +49,10 @@ fn duplicate(span: Span, text: &str, tree: &DeTable<'_>, findings: &mut Findings
     let key = text.get(span.start..span.end).unwrap_or("");
     let shown = quote(key);
     let mut message = format!("duplicate key `{}`", &shown[1..shown.len() - 1]);
+    if findings.is_crowded() {
+        findings.syntax(span, message, None);
+        return;
+    }
     let line = findings.line_at(span.source, span.start).trim();
     if !line.starts_with('[') && is_in_second_table(span, text, findings) {
         return;

@@ -9,6 +9,9 @@ use crate::suggest::nearest;
 use crate::units::quote;
 use toml::de::{DeTable, DeValue};
 
+/// Unknown keys that are compared with a missing one.
+const MOST_COMPARED: usize = 20;
+
 /// A table that is being read.
 pub(crate) struct Table<'t> {
     /// How messages name it: `[server]`, `` `timeouts` ``.
@@ -80,6 +83,7 @@ impl<'t> Table<'t> {
         self.left
             .iter()
             .filter(|field| !known(field))
+            .take(MOST_COMPARED)
             .any(|field| nearest(field.key, own.clone()) == Some(key))
     }
 
@@ -93,11 +97,12 @@ impl<'t> Table<'t> {
                     format!("`{key}` is not in this version yet"),
                 );
             } else if !self.keys.here.contains(&key) {
-                findings.error_help(
-                    field.key_span,
-                    format!("unknown key `{}` in {}", bare(key), self.name),
-                    self.keys.instead_of(key),
-                );
+                let message = format!("unknown key `{}` in {}", bare(key), self.name);
+                if findings.is_crowded() {
+                    findings.error(field.key_span, message);
+                } else {
+                    findings.error_help(field.key_span, message, self.keys.instead_of(key));
+                }
             }
         }
     }
