@@ -16,7 +16,9 @@ pub(crate) fn run(binary: Option<PathBuf>, connections: usize, driver: &str) -> 
     let wanted = (connections + WARM) as u64 + 100;
     let limit = rlimit::increase_nofile_limit(wanted)?;
     if limit < wanted {
-        return Err(io::Error::other(format!("{wanted} open files are needed and {limit} are allowed; raise `ulimit -n`")));
+        return Err(io::Error::other(format!(
+            "{wanted} open files are needed and {limit} are allowed; raise `ulimit -n`"
+        )));
     }
     let origin = origin()?;
     let config = format!(
@@ -50,12 +52,20 @@ fn one_request(address: SocketAddr) -> io::Result<TcpStream> {
     let mut part = [0; 1024];
     while !got.ends_with(b"\r\n\r\nok") {
         match stream.read(&mut part)? {
-            0 => return Err(io::Error::other(format!("the proxy closed after {:?}", String::from_utf8_lossy(&got)))),
+            0 => {
+                return Err(io::Error::other(format!(
+                    "the proxy closed after {:?}",
+                    String::from_utf8_lossy(&got)
+                )));
+            }
             n => got.extend_from_slice(&part[..n]),
         }
     }
     if !got.starts_with(b"HTTP/1.1 200") {
-        return Err(io::Error::other(format!("not a 200: {:?}", String::from_utf8_lossy(&got))));
+        return Err(io::Error::other(format!(
+            "not a 200: {:?}",
+            String::from_utf8_lossy(&got)
+        )));
     }
     Ok(stream)
 }

@@ -21,14 +21,33 @@ impl Proxy {
             None => std::env::current_exe()?.with_file_name("ringway"),
         };
         if !binary.exists() {
-            return Err(io::Error::other(format!("no {}; build it with `cargo build --release -p ringway`", binary.display())));
+            return Err(io::Error::other(format!(
+                "no {}; build it with `cargo build --release -p ringway`",
+                binary.display()
+            )));
         }
         let folder = std::env::temp_dir().join(format!("ringway-bench-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         let file = folder.join("ringway.toml");
-        std::fs::write(&file, format!("{config}\n[admin]\nbind = [\"unix:{}\"]\n", folder.join("admin.sock").display()))?;
-        let mut child = Command::new(binary).arg("run").arg(&file).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let mut log = BufReader::new(child.stderr.take().ok_or_else(|| io::Error::other("no stderr"))?);
+        std::fs::write(
+            &file,
+            format!(
+                "{config}\n[admin]\nbind = [\"unix:{}\"]\n",
+                folder.join("admin.sock").display()
+            ),
+        )?;
+        let mut child = Command::new(binary)
+            .arg("run")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut log = BufReader::new(
+            child
+                .stderr
+                .take()
+                .ok_or_else(|| io::Error::other("no stderr"))?,
+        );
         let mut address = None;
         let mut line = String::new();
         loop {
@@ -43,15 +62,22 @@ impl Proxy {
             }
         }
         std::thread::spawn(move || io::copy(&mut log, &mut io::stderr()));
-        let address = address.ok_or_else(|| io::Error::other("the proxy did not say where it listens"))?;
-        Ok(Proxy { child, folder, address })
+        let address =
+            address.ok_or_else(|| io::Error::other("the proxy did not say where it listens"))?;
+        Ok(Proxy {
+            child,
+            folder,
+            address,
+        })
     }
 
     /// Resident memory in bytes (RSS of /proc/PID/statm, pages of 4 KiB).
     pub(crate) fn resident(&self) -> io::Result<u64> {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()))?;
         let pages = statm.split(' ').nth(1).and_then(|p| p.parse::<u64>().ok());
-        pages.map(|p| p * 4096).ok_or_else(|| io::Error::other("statm has no RSS"))
+        pages
+            .map(|p| p * 4096)
+            .ok_or_else(|| io::Error::other("statm has no RSS"))
     }
 }
 

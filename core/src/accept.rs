@@ -27,8 +27,15 @@ pub(crate) struct Door {
 
 impl Door {
     /// Start to accept. None if the driver refuses the socket (logged).
-    pub(crate) fn open(socket: TcpListener, plan: Rc<LanePlan>, listener: usize, lane: &Rc<Lane>) -> Option<Rc<Door>> {
-        let port = socket.local_addr().map_or_else(|_| String::new(), |a| a.port().to_string());
+    pub(crate) fn open(
+        socket: TcpListener,
+        plan: Rc<LanePlan>,
+        listener: usize,
+        lane: &Rc<Lane>,
+    ) -> Option<Rc<Door>> {
+        let port = socket
+            .local_addr()
+            .map_or_else(|_| String::new(), |a| a.port().to_string());
         let socket = match io::Listener::from_std(socket) {
             Ok(socket) => socket,
             Err(error) => {
@@ -118,8 +125,15 @@ fn admit(stream: io::Stream, door: &Rc<Door>, lane: &Rc<Lane>) {
     };
     // Gone already: nothing to serve.
     let Ok(peer) = stream.peer_addr() else { return };
-    let peer = peer.as_socket().map_or(IpAddr::from([127, 0, 0, 1]), |a| a.ip().to_canonical());
-    let client = Client { stream, peer, door: door.clone(), _permit: permit };
+    let peer = peer
+        .as_socket()
+        .map_or(IpAddr::from([127, 0, 0, 1]), |a| a.ip().to_canonical());
+    let client = Client {
+        stream,
+        peer,
+        door: door.clone(),
+        _permit: permit,
+    };
     io::spawn(flow::serve(client, lane.clone()));
 }
 

@@ -38,19 +38,31 @@ impl Reply {
     /// A answer after which the connection can go on.
     pub(crate) fn new(status: u16, flag: Flag) -> Reply {
         let retry_after = (status == 503).then_some(1);
-        Reply { status, flag, close: false, retry_after, body: Body::Reason }
+        Reply {
+            status,
+            flag,
+            close: false,
+            retry_after,
+            body: Body::Reason,
+        }
     }
 
     /// An answer that ends the connection.
     pub(crate) fn closing(status: u16, flag: Flag) -> Reply {
-        Reply { close: true, ..Reply::new(status, flag) }
+        Reply {
+            close: true,
+            ..Reply::new(status, flag)
+        }
     }
 }
 
 /// Send it, and say what becomes of the connection.
 pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
     if reply.flag != Flag::None {
-        exchange.note(reply.flag, format_args!("{}", http1::reason_phrase(reply.status)));
+        exchange.note(
+            reply.flag,
+            format_args!("{}", http1::reason_phrase(reply.status)),
+        );
     }
     let facts = exchange.facts();
     let request = facts.parsed.then(|| exchange.request());
@@ -58,7 +70,13 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
     // The body may have been read in part by an attempt that failed.
     let rest = match framing {
         BodyFraming::None => Some(0),
-        BodyFraming::Length(n) if n <= DISCARD_BYTES && facts.attempts == 0 && !request.is_some_and(|r| r.expects_continue()) => Some(n),
+        BodyFraming::Length(n)
+            if n <= DISCARD_BYTES
+                && facts.attempts == 0
+                && !request.is_some_and(|r| r.expects_continue()) =>
+        {
+            Some(n)
+        }
         _ => None,
     };
     let keep = !reply.close
@@ -66,7 +84,11 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
         && request.is_some_and(|r| r.keep_alive())
         && !exchange.lane.is_draining()
         && !exchange.client.door.is_closed();
-    let connection = if keep { ClientConnection::KeepAlive } else { ClientConnection::Close };
+    let connection = if keep {
+        ClientConnection::KeepAlive
+    } else {
+        ClientConnection::Close
+    };
     let mut out = OutBuf::take();
     write(&reply, exchange, connection, &mut out);
     exchange.facts_mut().status = reply.status;
@@ -85,7 +107,12 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
     }
 }
 
-fn write(reply: &Reply, exchange: &mut Exchange<'_>, connection: ClientConnection, out: &mut OutBuf) {
+fn write(
+    reply: &Reply,
+    exchange: &mut Exchange<'_>,
+    connection: ClientConnection,
+    out: &mut OutBuf,
+) {
     let facts = exchange.facts();
     let request = facts.parsed.then(|| exchange.request());
     let to_head = request.is_some_and(|r| r.is_head());
@@ -96,7 +123,9 @@ fn write(reply: &Reply, exchange: &mut Exchange<'_>, connection: ClientConnectio
     let text;
     let body: &[u8] = match &reply.body {
         Body::Respond(route) => match &exchange.route(*route).action {
-            crate::plan::ActionPlan::Respond { body, content_type, .. } => {
+            crate::plan::ActionPlan::Respond {
+                body, content_type, ..
+            } => {
                 fields.push(("content-type", content_type));
                 body
             }
@@ -108,7 +137,12 @@ fn write(reply: &Reply, exchange: &mut Exchange<'_>, connection: ClientConnectio
         }
         Body::Reason => {
             fields.push(("content-type", "text/plain; charset=utf-8"));
-            text = format!("{} {}: {}\n", reply.status, http1::reason_phrase(reply.status), facts.reason);
+            text = format!(
+                "{} {}: {}\n",
+                reply.status,
+                http1::reason_phrase(reply.status),
+                facts.reason
+            );
             text.as_bytes()
         }
     };
@@ -116,7 +150,15 @@ fn write(reply: &Reply, exchange: &mut Exchange<'_>, connection: ClientConnectio
     if !id.is_empty() {
         fields.push(("x-request-id", &id));
     }
-    http1::answer(out, reply.status, &fields, body, connection, to_head, version);
+    http1::answer(
+        out,
+        reply.status,
+        &fields,
+        body,
+        connection,
+        to_head,
+        version,
+    );
     let sent = if to_head { 0 } else { body.len() as u64 };
     exchange.facts_mut().bytes_out = sent;
 }

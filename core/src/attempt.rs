@@ -13,8 +13,8 @@ use crate::outcome::Flag;
 use crate::plan::{ClusterPlan, Target};
 use crate::policy::Admitted;
 use crate::relay::framed::{self, Failure};
-use crate::upstream::fresh::{self, OpenFault};
 use crate::upstream::Upstream;
+use crate::upstream::fresh::{self, OpenFault};
 
 /// Attempts in all: one, and two more where that is safe.
 const MOST_ATTEMPTS: u8 = 3;
@@ -68,10 +68,15 @@ fn pick(
     tried: &Tried,
 ) -> Result<(usize, Arc<Target>), Stop> {
     let mut cursor = exchange.plan.cursors[admitted.cluster()].borrow_mut();
-    let picked = cluster.endpoints.pick(&mut cursor, exchange.lane.roll(), tried);
+    let picked = cluster
+        .endpoints
+        .pick(&mut cursor, exchange.lane.roll(), tried);
     drop(cursor);
     let Some(index) = picked else {
-        exchange.note(Flag::NoEndpoint, format_args!("cluster `{}` has no endpoint to choose", cluster.name));
+        exchange.note(
+            Flag::NoEndpoint,
+            format_args!("cluster `{}` has no endpoint to choose", cluster.name),
+        );
         return Err(Reply::new(503, Flag::NoEndpoint).into());
     };
     let target = cluster.targets[index].clone();
@@ -121,9 +126,18 @@ fn no_place(exchange: &mut Exchange<'_>, cluster: &ClusterPlan) -> Stop {
 fn unreachable(exchange: &mut Exchange<'_>, target: &Target, fault: &OpenFault) -> Stop {
     match fault {
         OpenFault::Failed(error) => {
-            exchange.note(Flag::ConnectFailed, format_args!("endpoint {} could not be reached: {error}", target.text));
+            exchange.note(
+                Flag::ConnectFailed,
+                format_args!("endpoint {} could not be reached: {error}", target.text),
+            );
         }
-        _ => exchange.note(Flag::ConnectFailed, format_args!("endpoint {} did not accept in time (timeouts.connect)", target.text)),
+        _ => exchange.note(
+            Flag::ConnectFailed,
+            format_args!(
+                "endpoint {} did not accept in time (timeouts.connect)",
+                target.text
+            ),
+        ),
     }
     Reply::new(503, Flag::ConnectFailed).into()
 }

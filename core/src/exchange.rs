@@ -95,7 +95,12 @@ impl Default for Facts {
 impl Facts {
     /// Ready for the next exchange; keeps the memory.
     pub(crate) fn clear(&mut self) {
-        for memory in [&mut self.bytes, &mut self.path, &mut self.answer_bytes, &mut self.text] {
+        for memory in [
+            &mut self.bytes,
+            &mut self.path,
+            &mut self.answer_bytes,
+            &mut self.text,
+        ] {
             memory.clear();
             memory.shrink_to(KEPT_BYTES);
         }
@@ -132,15 +137,25 @@ impl<'a> Exchange<'a> {
         let mut facts = lane.borrow_facts();
         facts.started_us = io::now_us();
         add(&lane.gauge.exchanges, 1);
-        Exchange { lane, client, plan, listener, facts: Some(facts) }
+        Exchange {
+            lane,
+            client,
+            plan,
+            listener,
+            facts: Some(facts),
+        }
     }
 
     pub(crate) fn facts(&self) -> &Facts {
-        self.facts.as_ref().expect("the facts stay until the exchange has ended")
+        self.facts
+            .as_ref()
+            .expect("the facts stay until the exchange has ended")
     }
 
     pub(crate) fn facts_mut(&mut self) -> &mut Facts {
-        self.facts.as_mut().expect("the facts stay until the exchange has ended")
+        self.facts
+            .as_mut()
+            .expect("the facts stay until the exchange has ended")
     }
 
     /// The request. Only after its head was received.
@@ -198,8 +213,15 @@ impl<'a> Exchange<'a> {
         if self.time_left() {
             return false;
         }
-        let total = self.facts().route.and_then(|r| self.route(r).timeouts.total).unwrap_or(0);
-        self.note(Flag::TotalTimeout, format_args!("the exchange took longer than {total} ms (route's timeouts.total)"));
+        let total = self
+            .facts()
+            .route
+            .and_then(|r| self.route(r).timeouts.total)
+            .unwrap_or(0);
+        self.note(
+            Flag::TotalTimeout,
+            format_args!("the exchange took longer than {total} ms (route's timeouts.total)"),
+        );
         true
     }
 
@@ -230,7 +252,10 @@ impl<'a> Exchange<'a> {
         for value in self.request().values(b"x-forwarded-for") {
             for part in value.split(|b| *b == b',') {
                 let part = part.trim_ascii();
-                match std::str::from_utf8(part).ok().and_then(|t| t.trim_matches(['[', ']']).parse::<IpAddr>().ok()) {
+                match std::str::from_utf8(part)
+                    .ok()
+                    .and_then(|t| t.trim_matches(['[', ']']).parse::<IpAddr>().ok())
+                {
                     Some(ip) => {
                         first.get_or_insert(ip);
                         if !self.plan.plan.trusted.contains(ip) {
@@ -247,7 +272,11 @@ impl<'a> Exchange<'a> {
 
     /// Note the exchange's id: a trusted peer's is kept, else a new one is made (semantics 41).
     pub(crate) fn note_id(&mut self) {
-        let kept = self.facts().peer_trusted && self.request().known(ringway_protocols::http1::Known::XRequestId).is_some();
+        let kept = self.facts().peer_trusted
+            && self
+                .request()
+                .known(ringway_protocols::http1::Known::XRequestId)
+                .is_some();
         let lane = self.lane;
         let facts = self.facts_mut();
         facts.id_kept = kept;
@@ -259,7 +288,12 @@ impl<'a> Exchange<'a> {
     /// The id in use.
     pub(crate) fn id(&self) -> &[u8] {
         let facts = self.facts();
-        if facts.id_kept && let Some(id) = facts.head.view(&facts.bytes).known(ringway_protocols::http1::Known::XRequestId) {
+        if facts.id_kept
+            && let Some(id) = facts
+                .head
+                .view(&facts.bytes)
+                .known(ringway_protocols::http1::Known::XRequestId)
+        {
             return id;
         }
         &facts.id
@@ -280,10 +314,19 @@ impl<'a> Exchange<'a> {
         let worker = self.lane.index;
         let route = facts.route.map(|r| &plan.routes[r]);
         let cells = route.map_or(&plan.unrouted, |r| &r.cells);
-        cells.of(worker).exchange(facts.status, flag, duration_us, facts.bytes_in, facts.bytes_out);
+        cells.of(worker).exchange(
+            facts.status,
+            flag,
+            duration_us,
+            facts.bytes_in,
+            facts.bytes_out,
+        );
         if let Some(cluster) = facts.cluster {
             let upstream_us = facts.first_byte_us.unwrap_or(duration_us);
-            plan.clusters[cluster].cells.of(worker).exchange(facts.status, flag, upstream_us);
+            plan.clusters[cluster]
+                .cells
+                .of(worker)
+                .exchange(facts.status, flag, upstream_us);
         }
         let mut log = self.lane.log.borrow_mut();
         if !log.enabled() {
@@ -301,7 +344,11 @@ impl<'a> Exchange<'a> {
             method: request.map_or(b"", |r| r.method()),
             authority: request.map_or(b"", |r| r.authority()),
             path: request.map_or(b"", |r| r.target()),
-            protocol: if request.is_some_and(|r| r.version() == Version::Http10) { "HTTP/1.0" } else { "HTTP/1.1" },
+            protocol: if request.is_some_and(|r| r.version() == Version::Http10) {
+                "HTTP/1.0"
+            } else {
+                "HTTP/1.1"
+            },
             status: facts.status,
             flag,
             reason: &facts.reason,
@@ -313,7 +360,9 @@ impl<'a> Exchange<'a> {
             bytes_in: facts.bytes_in,
             bytes_out: facts.bytes_out,
             request_id: if facts.parsed { self.id() } else { b"" },
-            user_agent: request.and_then(|r| r.known(ringway_protocols::http1::Known::UserAgent)).unwrap_or(b""),
+            user_agent: request
+                .and_then(|r| r.known(ringway_protocols::http1::Known::UserAgent))
+                .unwrap_or(b""),
             worker,
         });
     }
@@ -321,14 +370,24 @@ impl<'a> Exchange<'a> {
     /// What the end of the process cuts is said in its log, up to so many lines per worker.
     fn report_cut(&self, facts: &Facts) {
         const LINES: usize = 20;
-        let Ok(mut cut) = self.lane.gauge.cut.lock() else { return };
+        let Ok(mut cut) = self.lane.gauge.cut.lock() else {
+            return;
+        };
         if cut.len() < LINES {
             let request = facts.parsed.then(|| facts.head.view(&facts.bytes));
-            let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
-            let route = facts.route.map_or("none", |r| &self.plan.plan.routes[r].name);
+            let text =
+                |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
+            let route = facts
+                .route
+                .map_or("none", |r| &self.plan.plan.routes[r].name);
             let seconds = io::now_us().saturating_sub(facts.started_us) as f64 / 1e6;
             cut.push(match request {
-                Some(r) => format!("{} {}{} after {seconds:.1} s (route {route})", text(r.method()), text(r.authority()), text(r.target())),
+                Some(r) => format!(
+                    "{} {}{} after {seconds:.1} s (route {route})",
+                    text(r.method()),
+                    text(r.authority()),
+                    text(r.target())
+                ),
                 None => format!("an unfinished request head after {seconds:.1} s"),
             });
         }
@@ -338,7 +397,9 @@ impl<'a> Exchange<'a> {
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         add(&self.lane.gauge.exchanges, -1);
-        let Some(mut facts) = self.facts.take() else { return };
+        let Some(mut facts) = self.facts.take() else {
+            return;
+        };
         if self.lane.is_stopping() {
             facts.flag.get_or_insert(Flag::Cut);
             self.report_cut(&facts);

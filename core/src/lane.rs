@@ -27,7 +27,10 @@ const CHORES_MS: u32 = 200;
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Serve by this plan from now on. `sockets` are the listening sockets that are new with it.
-    Publish { plan: Arc<Plan>, sockets: Vec<(DoorKey, TcpListener)> },
+    Publish {
+        plan: Arc<Plan>,
+        sockets: Vec<(DoorKey, TcpListener)>,
+    },
     /// Accept nothing more, close what is idle, end the rest after its exchange.
     Drain,
     /// End now.
@@ -61,6 +64,10 @@ pub(crate) struct Lane {
     dice: RefCell<Dice>,
     ids: RefCell<RequestIds>,
     doors: RefCell<HashMap<DoorKey, Rc<Door>>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "an exchange takes its box whole; unboxed they would be moved, a KiB each time"
+    )]
     facts: RefCell<Vec<Box<Facts>>>,
     /// The task of each client connection, so that a drain can wake the idle ones.
     sessions: RefCell<Sessions>,
@@ -140,13 +147,21 @@ impl Lane {
 
     fn drain(&self) {
         self.draining.set(true);
-        self.doors.borrow_mut().drain().for_each(|(_, door)| door.close());
+        self.doors
+            .borrow_mut()
+            .drain()
+            .for_each(|(_, door)| door.close());
         self.pool.borrow_mut().clear();
         self.wake_sessions();
     }
 
     fn wake_sessions(&self) {
-        self.sessions.borrow().wakers.iter().flatten().for_each(Waker::wake_by_ref);
+        self.sessions
+            .borrow()
+            .wakers
+            .iter()
+            .flatten()
+            .for_each(Waker::wake_by_ref);
     }
 
     /// The process is on its way out: connections end after their exchange.
@@ -189,18 +204,26 @@ impl Lane {
     pub(crate) fn enter_session(self: &Rc<Lane>, waker: Waker) -> SessionSeat {
         add(&self.gauge.connections, 1);
         let seat = self.sessions.borrow_mut().insert(waker);
-        SessionSeat { lane: self.clone(), seat }
+        SessionSeat {
+            lane: self.clone(),
+            seat,
+        }
     }
 }
 
 fn unix_offset_us() -> u64 {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64);
+    let unix = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_micros() as u64);
     unix.saturating_sub(io::now_us())
 }
 
 /// Add to a cell that only this worker writes: no locked instruction is needed.
 pub(crate) fn add(cell: &AtomicU64, n: i64) {
-    cell.store(cell.load(Ordering::Relaxed).wrapping_add_signed(n), Ordering::Relaxed);
+    cell.store(
+        cell.load(Ordering::Relaxed).wrapping_add_signed(n),
+        Ordering::Relaxed,
+    );
 }
 
 /// Wakers by seat, with the free seats in a list.

@@ -43,9 +43,23 @@ pub enum Flag {
 impl Flag {
     /// Every flag, in order of its discriminant.
     pub const ALL: [Flag; 17] = [
-        Flag::None, Flag::NoRoute, Flag::NoEndpoint, Flag::ConnectFailed, Flag::Overflow, Flag::UpstreamTimeout, Flag::UpstreamClosed,
-        Flag::UpstreamReset, Flag::UpstreamProtocol, Flag::TotalTimeout, Flag::ClientGone, Flag::ClientProtocol, Flag::ClientTimeout,
-        Flag::BodyLimit, Flag::StreamIdle, Flag::Cut, Flag::Loop,
+        Flag::None,
+        Flag::NoRoute,
+        Flag::NoEndpoint,
+        Flag::ConnectFailed,
+        Flag::Overflow,
+        Flag::UpstreamTimeout,
+        Flag::UpstreamClosed,
+        Flag::UpstreamReset,
+        Flag::UpstreamProtocol,
+        Flag::TotalTimeout,
+        Flag::ClientGone,
+        Flag::ClientProtocol,
+        Flag::ClientTimeout,
+        Flag::BodyLimit,
+        Flag::StreamIdle,
+        Flag::Cut,
+        Flag::Loop,
     ];
 
     /// Envoy's letters for it; `-` for nothing to report.

@@ -74,16 +74,30 @@ pub(crate) struct Timeouts {
 /// What a route does.
 #[derive(Debug)]
 pub(crate) enum ActionPlan {
-    Forward { split: Split, split_by: Option<SplitBy>, rewrite: Option<RewritePlan> },
-    Redirect { status: u16, location: Template },
-    Respond { status: u16, body: Arc<[u8]>, content_type: String },
+    Forward {
+        split: Split,
+        split_by: Option<SplitBy>,
+        rewrite: Option<RewritePlan>,
+    },
+    Redirect {
+        status: u16,
+        location: Template,
+    },
+    Respond {
+        status: u16,
+        body: Arc<[u8]>,
+        content_type: String,
+    },
 }
 
 /// How the path changes on its way.
 #[derive(Debug)]
 pub(crate) enum RewritePlan {
     /// So many bytes of the path are replaced by the text.
-    Prefix { matched: usize, with: String },
+    Prefix {
+        matched: usize,
+        with: String,
+    },
     Path(Template),
 }
 
@@ -137,7 +151,11 @@ impl Trusted {
 
 fn holds(block: &Cidr, ip: IpAddr) -> bool {
     match (block.addr, ip) {
-        (IpAddr::V4(b), IpAddr::V4(a)) => same_prefix(u128::from(b.to_bits()) << 96, u128::from(a.to_bits()) << 96, block.prefix),
+        (IpAddr::V4(b), IpAddr::V4(a)) => same_prefix(
+            u128::from(b.to_bits()) << 96,
+            u128::from(a.to_bits()) << 96,
+            block.prefix,
+        ),
         (IpAddr::V6(b), IpAddr::V6(a)) => same_prefix(b.to_bits(), a.to_bits(), block.prefix),
         _ => false,
     }
@@ -153,12 +171,19 @@ mod tests {
 
     fn block(text: &str) -> Cidr {
         let (addr, prefix) = text.split_once('/').unwrap();
-        Cidr { addr: addr.parse().unwrap(), prefix: prefix.parse().unwrap() }
+        Cidr {
+            addr: addr.parse().unwrap(),
+            prefix: prefix.parse().unwrap(),
+        }
     }
 
     #[test]
     fn trust_follows_the_prefix() {
-        let trusted = Trusted(vec![block("10.0.0.0/8"), block("192.168.1.4/32"), block("2001:db8::/33")]);
+        let trusted = Trusted(vec![
+            block("10.0.0.0/8"),
+            block("192.168.1.4/32"),
+            block("2001:db8::/33"),
+        ]);
         for (ip, expected) in [
             ("10.200.3.4", true),
             ("11.0.0.1", false),

@@ -10,17 +10,26 @@ const BACKLOG: i32 = 4096;
 
 /// One listening socket for each of `workers`, all on one address (SO_REUSEPORT: the kernel spreads connections by hash).
 /// Port 0 becomes a free port, the same for all. `[::]` takes IPv4 as well.
-pub(crate) fn listen(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+pub(crate) fn listen(
+    address: SocketAddr,
+    workers: usize,
+) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     match listen_on(address, workers) {
         // No IPv6 on this machine: `:8080` still means every address that there is.
-        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) && address.ip().is_unspecified() => {
+        Err(error)
+            if error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+                && address.ip().is_unspecified() =>
+        {
             listen_on((Ipv4Addr::UNSPECIFIED, address.port()).into(), workers)
         }
         other => other,
     }
 }
 
-fn listen_on(mut address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+fn listen_on(
+    mut address: SocketAddr,
+    workers: usize,
+) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     // With SO_REUSEPORT another process of the same user could share the port without a word. Asking without it first
     // shows that.
     if address.port() != 0 {
@@ -38,7 +47,11 @@ fn listen_on(mut address: SocketAddr, workers: usize) -> io::Result<(SocketAddr,
 }
 
 fn bind(address: SocketAddr, share: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking().cloexec(),
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(share)?;
     if address.is_ipv6() {

@@ -18,7 +18,9 @@ use crate::assemble::{Assembler, door_key};
 use crate::control::{self, ConfigFiles, InFlight, Loaded, Proxy, ReloadEvents};
 use crate::lane::{Lane, LaneGauge, Order};
 use crate::observe::access_log::Destination;
-use crate::observe::{AccessLog, ClusterGauges, EndpointGauges, GateGauges, Gauges, Registry, process_log};
+use crate::observe::{
+    AccessLog, ClusterGauges, EndpointGauges, GateGauges, Gauges, Registry, process_log,
+};
 use crate::plan::{DoorKey, Plan, Target};
 use crate::sockets;
 
@@ -45,17 +47,31 @@ struct Worker {
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
+/// What a configuration listens on.
+struct Bound {
+    doors: HashMap<DoorKey, SocketAddr>,
+    /// The sockets that are new, one of each for every worker.
+    by_worker: Vec<Vec<(DoorKey, TcpListener)>>,
+}
+
 /// Start the workers. They serve nothing until the first [`Proxy::apply`].
 pub fn start(config: &Config, metrics: Arc<Registry>) -> Result<Supervisor, String> {
     let workers = metrics.workers();
-    let access_log =
-        AccessLog::start(&config.access_log.to, workers, metrics.clone()).map(Arc::new).map_err(|e| format!("access_log.to: {e}"))?;
+    let access_log = AccessLog::start(&config.access_log.to, workers, metrics.clone())
+        .map(Arc::new)
+        .map_err(|e| format!("access_log.to: {e}"))?;
     let cpus = ringway_io::allowed_cpus();
     let mut lanes = Vec::new();
     for index in 0..workers {
         // Pinned only where each worker has a core of its own: two on one core would be stuck there.
         let cpu = (workers == cpus.len()).then(|| cpus[index]);
-        lanes.push(start_worker(index, cpu, config.server.io, &access_log, &metrics)?);
+        lanes.push(start_worker(
+            index,
+            cpu,
+            config.server.io,
+            &access_log,
+            &metrics,
+        )?);
     }
     Ok(Supervisor {
         assembler: Assembler::new(metrics),
@@ -89,7 +105,11 @@ fn start_worker(
         Io::Uring => DriverChoice::Uring,
         Io::Epoll => DriverChoice::Epoll,
     };
-    let options = WorkerOptions { driver, cpu, ..WorkerOptions::default() };
+    let options = WorkerOptions {
+        driver,
+        cpu,
+        ..WorkerOptions::default()
+    };
     let counters = options.counters.clone();
     let (orders, inbox) = ringway_io::mailbox(MAILBOX);
     let gauge = Arc::<LaneGauge>::default();
@@ -97,21 +117,31 @@ fn start_worker(
     let (up, is_up) = mpsc::channel();
     // Only spread matters here, not secrecy: it seeds load balancing and the random part of request ids.
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), index);
-    let thread = std::thread::Builder::new().name(format!("ringway-{index}")).spawn(move || {
-        ringway_io::run(options, move || async move {
-            let lane = std::rc::Rc::new(Lane::new(index, log, lane_gauge, seed));
-            // The receiver waits; it is gone only if the process is ending.
-            let _ = up.send(ringway_io::driver());
-            lane.run(inbox).await;
-        })
-    });
+    let thread = std::thread::Builder::new()
+        .name(format!("ringway-{index}"))
+        .spawn(move || {
+            ringway_io::run(options, move || async move {
+                let lane = std::rc::Rc::new(Lane::new(index, log, lane_gauge, seed));
+                // The receiver waits; it is gone only if the process is ending.
+                let _ = up.send(ringway_io::driver());
+                lane.run(inbox).await;
+            })
+        });
     let thread = thread.map_err(|e| format!("worker {index}: no thread: {e}"))?;
     match is_up.recv() {
         Ok(kind) => {
-            let name = if kind == DriverKind::Uring { "io_uring" } else { "epoll" };
+            let name = if kind == DriverKind::Uring {
+                "io_uring"
+            } else {
+                "epoll"
+            };
             metrics.set_io_counters(index, counters, name);
             say_driver(index, kind, io);
-            Ok(Worker { orders, gauge, thread: Some(thread) })
+            Ok(Worker {
+                orders,
+                gauge,
+                thread: Some(thread),
+            })
         }
         Err(_) => match thread.join() {
             Ok(Err(error)) => Err(format!("worker {index}: {error}")),
@@ -127,17 +157,26 @@ fn say_driver(index: usize, kind: DriverKind, wanted: Io) {
     }
     match (kind, wanted) {
         (DriverKind::Uring, _) => tracing::info!(driver = "io_uring", "driver"),
-        (DriverKind::Epoll, Io::Epoll) => tracing::info!(driver = "epoll", "driver (as configured)"),
+        (DriverKind::Epoll, Io::Epoll) => {
+            tracing::info!(driver = "epoll", "driver (as configured)")
+        }
         (DriverKind::Epoll, _) => {
-            let why = ringway_io::probe().uring.err().unwrap_or_else(|| "a feature is missing".into());
-            tracing::warn!(driver = "epoll", why, "io_uring cannot be used here, so the slower epoll driver runs; `ringway doctor` says what to change");
+            let why = ringway_io::probe()
+                .uring
+                .err()
+                .unwrap_or_else(|| "a feature is missing".into());
+            tracing::warn!(
+                driver = "epoll",
+                why,
+                "io_uring cannot be used here, so the slower epoll driver runs; `ringway doctor` says what to change"
+            );
         }
     }
 }
 
 impl Supervisor {
     /// Sockets for the doors that are new with `config`: one of each for every worker. All or nothing.
-    fn bind(&self, config: &Config) -> Result<(HashMap<DoorKey, SocketAddr>, Vec<Vec<(DoorKey, TcpListener)>>), Vec<String>> {
+    fn bind(&self, config: &Config) -> Result<Bound, Vec<String>> {
         let mut errors = Vec::new();
         let mut bound = HashMap::new();
         let mut by_worker: Vec<Vec<_>> = self.lanes.iter().map(|_| Vec::new()).collect();
@@ -150,7 +189,10 @@ impl Supervisor {
                 }
                 match sockets::listen(*address, self.lanes.len()) {
                     Ok((local, sockets)) => {
-                        by_worker.iter_mut().zip(sockets).for_each(|(w, s)| w.push((key.clone(), s)));
+                        by_worker
+                            .iter_mut()
+                            .zip(sockets)
+                            .for_each(|(w, s)| w.push((key.clone(), s)));
                         bound.insert(key, local);
                     }
                     Err(error) => errors.push(format!(
@@ -160,7 +202,14 @@ impl Supervisor {
                 }
             }
         }
-        if errors.is_empty() { Ok((bound, by_worker)) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Bound {
+                doors: bound,
+                by_worker,
+            })
+        } else {
+            Err(errors)
+        }
     }
 
     fn send(&self, worker: &Worker, order: Order) {
@@ -178,25 +227,38 @@ impl Supervisor {
 impl Proxy for Supervisor {
     fn apply(&mut self, config: &Config) -> Result<Vec<String>, Vec<String>> {
         let plan = Arc::new(self.assembler.assemble(config)?);
-        let (doors, sockets) = self.bind(config)?;
-        let log = Destination::open(&config.access_log.to).map_err(|e| vec![format!("access_log.to: {e}")])?;
+        let bound = self.bind(config)?;
+        let log = Destination::open(&config.access_log.to)
+            .map_err(|e| vec![format!("access_log.to: {e}")])?;
         // From here on nothing fails.
         self.access_log.switch(log);
-        for (worker, sockets) in self.lanes.iter().zip(sockets) {
-            self.send(worker, Order::Publish { plan: plan.clone(), sockets });
+        for (worker, sockets) in self.lanes.iter().zip(bound.by_worker) {
+            self.send(
+                worker,
+                Order::Publish {
+                    plan: plan.clone(),
+                    sockets,
+                },
+            );
         }
         self.assembler.commit(config, &plan);
         self.listeners = config
             .listeners
             .iter()
-            .flat_map(|l| l.bind.iter().map(move |a| (l.name.clone(), door_key(&l.name, a))))
-            .filter_map(|(name, key)| doors.get(&key).map(|a| (name, *a)))
+            .flat_map(|l| {
+                l.bind
+                    .iter()
+                    .map(move |a| (l.name.clone(), door_key(&l.name, a)))
+            })
+            .filter_map(|(name, key)| bound.doors.get(&key).map(|a| (name, *a)))
             .collect();
-        self.doors = doors;
+        self.doors = bound.doors;
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
         let mut notes = Vec::new();
         if (config.server.workers, config.server.io) != self.started {
-            notes.push("server.workers and server.io need a restart; the rest of this reload holds".into());
+            notes.push(
+                "server.workers and server.io need a restart; the rest of this reload holds".into(),
+            );
         }
         Ok(notes)
     }
@@ -206,7 +268,9 @@ impl Proxy for Supervisor {
     }
 
     fn begin_drain(&mut self) {
-        self.lanes.iter().for_each(|worker| self.send(worker, Order::Drain));
+        self.lanes
+            .iter()
+            .for_each(|worker| self.send(worker, Order::Drain));
     }
 
     fn in_flight(&self) -> InFlight {
@@ -219,7 +283,9 @@ impl Proxy for Supervisor {
 
     fn stop(&mut self) -> Vec<String> {
         self.stopping = true;
-        self.lanes.iter().for_each(|worker| self.send(worker, Order::Stop));
+        self.lanes
+            .iter()
+            .for_each(|worker| self.send(worker, Order::Stop));
         let mut cut = Vec::new();
         for worker in &mut self.lanes {
             if let Some(thread) = worker.thread.take()
@@ -227,14 +293,24 @@ impl Proxy for Supervisor {
             {
                 cut.push("a worker panicked while it stopped".into());
             }
-            cut.append(&mut worker.gauge.cut.lock().unwrap_or_else(PoisonError::into_inner));
+            cut.append(
+                &mut worker
+                    .gauge
+                    .cut
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
         }
         cut
     }
 
     fn failed_worker(&self) -> Option<String> {
-        let dead = self.lanes.iter().position(|w| w.thread.as_ref().is_some_and(JoinHandle::is_finished));
-        dead.filter(|_| !self.stopping).map(|index| format!("worker {index} has ended unexpectedly"))
+        let dead = self
+            .lanes
+            .iter()
+            .position(|w| w.thread.as_ref().is_some_and(JoinHandle::is_finished));
+        dead.filter(|_| !self.stopping)
+            .map(|index| format!("worker {index} has ended unexpectedly"))
     }
 }
 
@@ -243,13 +319,26 @@ struct PlanGauges(Arc<Mutex<Option<Arc<Plan>>>>);
 
 impl Gauges for PlanGauges {
     fn clusters(&self, each: &mut dyn FnMut(ClusterGauges<'_>)) {
-        let plan = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let plan = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         for cluster in plan.iter().flat_map(|p| &p.clusters) {
             let endpoint = |t: &'_ Arc<Target>| (t.text.clone(), t.load.active());
             let endpoints: Vec<(String, u32)> = cluster.targets.iter().map(endpoint).collect();
-            let endpoints: Vec<EndpointGauges<'_>> =
-                endpoints.iter().map(|(address, active)| EndpointGauges { address, active: *active }).collect();
-            let gate = |g: &Gate| GateGauges { in_use: g.in_use(), waiting: g.waiting(), limit: g.limit() };
+            let endpoints: Vec<EndpointGauges<'_>> = endpoints
+                .iter()
+                .map(|(address, active)| EndpointGauges {
+                    address,
+                    active: *active,
+                })
+                .collect();
+            let gate = |g: &Gate| GateGauges {
+                in_use: g.in_use(),
+                waiting: g.waiting(),
+                limit: g.limit(),
+            };
             each(ClusterGauges {
                 name: &cluster.name,
                 requests: gate(&cluster.requests),
@@ -266,7 +355,10 @@ pub fn run(files: ConfigFiles, loaded: Loaded) -> ExitCode {
     let config = match loaded.accept() {
         Ok((config, _)) => config,
         Err(rejected) => {
-            rejected.lines.iter().for_each(|line| tracing::error!("{line}"));
+            rejected
+                .lines
+                .iter()
+                .for_each(|line| tracing::error!("{line}"));
             return ExitCode::FAILURE;
         }
     };
@@ -280,8 +372,17 @@ pub fn run(files: ConfigFiles, loaded: Loaded) -> ExitCode {
         }
     };
     let gauges = supervisor.gauges();
-    let events = Events { metrics: metrics.clone(), access_log: supervisor.access_log.clone() };
-    control::run(supervisor, files, config, Box::new(move || metrics.render(&gauges)), events)
+    let events = Events {
+        metrics: metrics.clone(),
+        access_log: supervisor.access_log.clone(),
+    };
+    control::run(
+        supervisor,
+        files,
+        config,
+        Box::new(move || metrics.render(&gauges)),
+        events,
+    )
 }
 
 /// Tells the metrics and the log of what the control loop did.
@@ -309,5 +410,7 @@ impl ReloadEvents for Events {
 }
 
 fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
 }

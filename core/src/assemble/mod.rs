@@ -14,7 +14,8 @@ use socket2::SockAddr;
 
 use crate::observe::Registry;
 use crate::plan::{
-    ActionPlan, ClusterPlan, DoorKey, EditPlan, ListenerPlan, Plan, RewritePlan, RoutePlan, Target, Timeouts, Trusted,
+    ActionPlan, ClusterPlan, DoorKey, EditPlan, ListenerPlan, Plan, RewritePlan, RoutePlan, Target,
+    Timeouts, Trusted,
 };
 use crate::route::{Router, Split, Template};
 
@@ -38,17 +39,30 @@ struct ClusterGates {
 
 impl Assembler {
     pub(crate) fn new(metrics: Arc<Registry>) -> Assembler {
-        Assembler { metrics, targets: HashMap::new(), gates: HashMap::new(), listener_gates: HashMap::new() }
+        Assembler {
+            metrics,
+            targets: HashMap::new(),
+            gates: HashMap::new(),
+            listener_gates: HashMap::new(),
+        }
     }
 
     /// Build the plan. Errors are lines for people, all at once.
     pub(crate) fn assemble(&self, config: &Config) -> Result<Plan, Vec<String>> {
         let mut errors = Vec::new();
         let mut ids = FreeIds::new(&self.targets);
-        let clusters = config.clusters.iter().map(|c| self.cluster(c, &mut ids, &mut errors)).collect();
+        let clusters = config
+            .clusters
+            .iter()
+            .map(|c| self.cluster(c, &mut ids, &mut errors))
+            .collect();
         let router = Router::compile(config).map_err(|e| errors.extend(e)).ok();
         let mut routes: Vec<RoutePlan> = config.routes.iter().map(|r| self.route(r)).collect();
-        let listeners = config.listeners.iter().map(|l| self.listener(l, &config.default_timeouts, &mut routes)).collect();
+        let listeners = config
+            .listeners
+            .iter()
+            .map(|l| self.listener(l, &config.default_timeouts, &mut routes))
+            .collect();
         match router {
             Some(router) if errors.is_empty() => Ok(Plan {
                 router,
@@ -69,24 +83,41 @@ impl Assembler {
         self.gates = HashMap::new();
         for (cluster, built) in config.clusters.iter().zip(&plan.clusters) {
             for target in &built.targets {
-                let key = (cluster.name.clone(), target.text.clone(), target.address.clone());
+                let key = (
+                    cluster.name.clone(),
+                    target.text.clone(),
+                    target.address.clone(),
+                );
                 self.targets.insert(key, target.clone());
             }
-            let gates = ClusterGates { requests: built.requests.clone(), connections: built.connections.clone() };
-            gates.requests.resize(cluster.limits.requests, cluster.limits.queue);
-            gates.connections.resize(cluster.limits.connections, cluster.limits.queue);
+            let gates = ClusterGates {
+                requests: built.requests.clone(),
+                connections: built.connections.clone(),
+            };
+            gates
+                .requests
+                .resize(cluster.limits.requests, cluster.limits.queue);
+            gates
+                .connections
+                .resize(cluster.limits.connections, cluster.limits.queue);
             self.gates.insert(cluster.name.clone(), gates);
         }
         self.listener_gates = HashMap::new();
         for (listener, built) in config.listeners.iter().zip(&plan.listeners) {
             if let (Some(limit), Some(gate)) = (listener.limits.connections, &built.connections) {
                 gate.resize(limit, 0);
-                self.listener_gates.insert(listener.name.clone(), gate.clone());
+                self.listener_gates
+                    .insert(listener.name.clone(), gate.clone());
             }
         }
     }
 
-    fn cluster(&self, cluster: &config::Cluster, ids: &mut FreeIds, errors: &mut Vec<String>) -> ClusterPlan {
+    fn cluster(
+        &self,
+        cluster: &config::Cluster,
+        ids: &mut FreeIds,
+        errors: &mut Vec<String>,
+    ) -> ClusterPlan {
         let mut endpoints = Vec::new();
         let mut targets = Vec::new();
         for endpoint in &cluster.endpoints {
@@ -94,7 +125,10 @@ impl Assembler {
             let addresses = match resolve::addresses(&endpoint.address) {
                 Ok(addresses) => addresses,
                 Err(error) => {
-                    errors.push(format!("{}:{}: cluster `{}`: endpoint {text}: {error}", cluster.at.path, cluster.at.line, cluster.name));
+                    errors.push(format!(
+                        "{}:{}: cluster `{}`: endpoint {text}: {error}",
+                        cluster.at.path, cluster.at.line, cluster.name
+                    ));
                     continue;
                 }
             };
@@ -102,17 +136,30 @@ impl Assembler {
                 let key = (cluster.name.clone(), text.clone(), address);
                 let target = self.targets.get(&key).cloned().unwrap_or_else(|| {
                     let (_, text, address) = key;
-                    Arc::new(Target { id: ids.take(), text, address, load: Arc::new(Load::default()) })
+                    Arc::new(Target {
+                        id: ids.take(),
+                        text,
+                        address,
+                        load: Arc::new(Load::default()),
+                    })
                 });
-                endpoints.push(Endpoint { weight: endpoint.weight, backup: endpoint.backup, load: target.load.clone() });
+                endpoints.push(Endpoint {
+                    weight: endpoint.weight,
+                    backup: endpoint.backup,
+                    load: target.load.clone(),
+                });
                 targets.push(target);
             }
         }
         let limits = &cluster.limits;
-        let gates = self.gates.get(&cluster.name).cloned().unwrap_or_else(|| ClusterGates {
-            requests: Gate::new(limits.requests, limits.queue),
-            connections: Gate::new(limits.connections, limits.queue),
-        });
+        let gates = self
+            .gates
+            .get(&cluster.name)
+            .cloned()
+            .unwrap_or_else(|| ClusterGates {
+                requests: Gate::new(limits.requests, limits.queue),
+                connections: Gate::new(limits.connections, limits.queue),
+            });
         ClusterPlan {
             name: cluster.name.clone(),
             endpoints: Endpoints::new(algorithm(cluster.balance), endpoints),
@@ -128,17 +175,28 @@ impl Assembler {
 
     fn route(&self, route: &config::Route) -> RoutePlan {
         let action = match &route.action {
-            config::Action::Forward { targets, split_by, rewrite } => ActionPlan::Forward {
+            config::Action::Forward {
+                targets,
+                split_by,
+                rewrite,
+            } => ActionPlan::Forward {
                 split: Split::compile(targets),
                 split_by: split_by.clone(),
                 rewrite: rewrite.as_ref().map(|r| rewrite_plan(r, &route.matches)),
             },
-            config::Action::Redirect { status, location } => {
-                ActionPlan::Redirect { status: *status, location: Template::compile(location) }
-            }
-            config::Action::Respond { status, body, content_type } => {
-                ActionPlan::Respond { status: *status, body: body.as_bytes().into(), content_type: content_type.clone() }
-            }
+            config::Action::Redirect { status, location } => ActionPlan::Redirect {
+                status: *status,
+                location: Template::compile(location),
+            },
+            config::Action::Respond {
+                status,
+                body,
+                content_type,
+            } => ActionPlan::Respond {
+                status: *status,
+                body: body.as_bytes().into(),
+                content_type: content_type.clone(),
+            },
         };
         RoutePlan {
             name: route.name.clone(),
@@ -162,7 +220,11 @@ impl Assembler {
             let targets = [config::Target { cluster, weight: 1 }];
             let name = format!("listener:{}", listener.name);
             routes.push(RoutePlan {
-                action: ActionPlan::Forward { split: Split::compile(&targets), split_by: None, rewrite: None },
+                action: ActionPlan::Forward {
+                    split: Split::compile(&targets),
+                    split_by: None,
+                    rewrite: None,
+                },
                 request_edits: Vec::new(),
                 response_edits: Vec::new(),
                 timeouts: timeouts(defaults),
@@ -173,14 +235,27 @@ impl Assembler {
             routes.len() - 1
         });
         let limits = &listener.limits;
-        let gate = |limit| self.listener_gates.get(&listener.name).cloned().unwrap_or_else(|| Gate::new(limit, 0));
+        let gate = |limit| {
+            self.listener_gates
+                .get(&listener.name)
+                .cloned()
+                .unwrap_or_else(|| Gate::new(limit, 0))
+        };
         ListenerPlan {
             name: listener.name.clone(),
-            doors: listener.bind.iter().map(|address| door_key(&listener.name, address)).collect(),
+            doors: listener
+                .bind
+                .iter()
+                .map(|address| door_key(&listener.name, address))
+                .collect(),
             headers_ms: millis(listener.timeouts.headers),
             idle_ms: millis(listener.timeouts.idle),
             body_ms: millis(listener.timeouts.body),
-            limits: HeadLimits { head_bytes: limits.header_bytes, fields: limits.headers, target_bytes: limits.target_bytes },
+            limits: HeadLimits {
+                head_bytes: limits.header_bytes,
+                fields: limits.headers,
+                target_bytes: limits.target_bytes,
+            },
             body_limit: limits.body,
             connections: limits.connections.map(gate),
             cells: self.metrics.listener(&listener.name),
@@ -197,7 +272,14 @@ struct FreeIds {
 
 impl FreeIds {
     fn new(targets: &HashMap<TargetKey, Arc<Target>>) -> FreeIds {
-        let mut used = vec![false; targets.values().map(|t| t.id as usize + 1).max().unwrap_or(0)];
+        let mut used = vec![
+            false;
+            targets
+                .values()
+                .map(|t| t.id as usize + 1)
+                .max()
+                .unwrap_or(0)
+        ];
         targets.values().for_each(|t| used[t.id as usize] = true);
         FreeIds { used, next: 0 }
     }
@@ -213,7 +295,11 @@ impl FreeIds {
 
 /// How a listening socket is known over reloads.
 pub(crate) fn door_key(listener: &str, address: &std::net::SocketAddr) -> DoorKey {
-    if address.port() == 0 { format!("{listener} {address}") } else { address.to_string() }
+    if address.port() == 0 {
+        format!("{listener} {address}")
+    } else {
+        address.to_string()
+    }
 }
 
 fn address_text(address: &Address) -> String {
@@ -241,7 +327,10 @@ fn rewrite_plan(rewrite: &config::Rewrite, matches: &config::Match) -> RewritePl
                 config::PathMatch::Prefix(prefix) => Some(prefix.len()),
                 _ => None,
             });
-            RewritePlan::Prefix { matched: matched.unwrap_or(0), with: with.clone() }
+            RewritePlan::Prefix {
+                matched: matched.unwrap_or(0),
+                with: with.clone(),
+            }
         }
     }
 }
@@ -251,8 +340,14 @@ fn edits(edits: &[config::HeaderEdit]) -> Vec<EditPlan> {
     edits
         .iter()
         .map(|edit| match edit {
-            config::HeaderEdit::Set { name, value } => EditPlan::Set { name: lower(name), value: Template::compile(value) },
-            config::HeaderEdit::Add { name, value } => EditPlan::Add { name: lower(name), value: Template::compile(value) },
+            config::HeaderEdit::Set { name, value } => EditPlan::Set {
+                name: lower(name),
+                value: Template::compile(value),
+            },
+            config::HeaderEdit::Add { name, value } => EditPlan::Add {
+                name: lower(name),
+                value: Template::compile(value),
+            },
             config::HeaderEdit::Remove { name } => EditPlan::Remove { name: lower(name) },
         })
         .collect()
@@ -269,5 +364,7 @@ fn timeouts(timeouts: &config::RouteTimeouts) -> Timeouts {
 }
 
 fn millis(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
+    u32::try_from(duration.as_millis())
+        .unwrap_or(u32::MAX)
+        .max(1)
 }

@@ -37,7 +37,11 @@ pub(crate) async fn admit(exchange: &mut Exchange<'_>, routed: Routed) -> Result
     loops(exchange)?;
     body_limit(exchange, &routed)?;
     let place = request_limit(exchange, &routed).await?;
-    Ok(Admitted { route: routed.route(), cluster: routed.cluster(), _place: place })
+    Ok(Admitted {
+        route: routed.route(),
+        cluster: routed.cluster(),
+        _place: place,
+    })
 }
 
 /// Our own name twice in Via: the request goes in a circle (semantics 44).
@@ -45,7 +49,10 @@ fn loops(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     if !http1::loop_seen(&exchange.request(), exchange.plan.plan.via.as_bytes()) {
         return Ok(());
     }
-    exchange.note(Flag::Loop, format_args!("this request has passed here before (our name stands twice in Via)"));
+    exchange.note(
+        Flag::Loop,
+        format_args!("this request has passed here before (our name stands twice in Via)"),
+    );
     Err(Reply::new(508, Flag::Loop).into())
 }
 
@@ -54,7 +61,10 @@ fn body_limit(exchange: &mut Exchange<'_>, routed: &Routed) -> Result<(), Stop> 
     let limit = limit_of_body(exchange, routed.route());
     match exchange.request().framing() {
         BodyFraming::Length(n) if n > limit => {
-            exchange.note(Flag::BodyLimit, format_args!("the body of {n} bytes is over the limit of {limit}"));
+            exchange.note(
+                Flag::BodyLimit,
+                format_args!("the body of {n} bytes is over the limit of {limit}"),
+            );
             Err(Reply::closing(413, Flag::BodyLimit).into())
         }
         _ => Ok(()),
@@ -63,7 +73,11 @@ fn body_limit(exchange: &mut Exchange<'_>, routed: &Routed) -> Result<(), Stop> 
 
 /// The route's limit before the listener's; `u64::MAX` without one.
 pub(crate) fn limit_of_body(exchange: &Exchange<'_>, route: usize) -> u64 {
-    exchange.route(route).body_limit.or(exchange.listener().body_limit).unwrap_or(u64::MAX)
+    exchange
+        .route(route)
+        .body_limit
+        .or(exchange.listener().body_limit)
+        .unwrap_or(u64::MAX)
 }
 
 async fn request_limit(exchange: &mut Exchange<'_>, routed: &Routed) -> Result<Permit, Stop> {

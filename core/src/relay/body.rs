@@ -5,12 +5,18 @@ use std::io::ErrorKind;
 use std::io::Write as _;
 
 use ringway_io::{self as io, Buf, OutBuf, Segment, Stream};
-use ringway_protocols::http1::{BodyFraming, ChunkFault, ChunkedDecoder, HeadLimits, Piece, parse_trailers};
+use ringway_protocols::http1::{
+    BodyFraming, ChunkFault, ChunkedDecoder, HeadLimits, Piece, parse_trailers,
+};
 
 /// Places in the send queue that one step may fill.
 const STEP_SEGMENTS: usize = 3;
 /// A trailer section may be as large as a head may be by default.
-const TRAILER_LIMITS: HeadLimits = HeadLimits { head_bytes: 64 * 1024, fields: 100, target_bytes: 0 };
+const TRAILER_LIMITS: HeadLimits = HeadLimits {
+    head_bytes: 64 * 1024,
+    fields: 100,
+    target_bytes: 0,
+};
 
 /// How the body leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +84,14 @@ impl Body {
             BodyFraming::Chunked => Coding::Chunked(ChunkedDecoder::new()),
             BodyFraming::UntilClose => Coding::UntilClose,
         };
-        Body { coding, output, pending: None, chunk_open: false, payload: 0, limit }
+        Body {
+            coding,
+            output,
+            pending: None,
+            chunk_open: false,
+            payload: 0,
+            limit,
+        }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -107,7 +120,11 @@ impl Body {
             Coding::UntilClose => {
                 self.coding = Coding::Done;
                 if self.output == Output::Chunked {
-                    let end: &'static [u8] = if self.chunk_open { b"\r\n0\r\n\r\n" } else { b"0\r\n\r\n" };
+                    let end: &'static [u8] = if self.chunk_open {
+                        b"\r\n0\r\n\r\n"
+                    } else {
+                        b"0\r\n\r\n"
+                    };
                     put(to, end);
                 }
                 Ok(())
@@ -123,7 +140,9 @@ impl Body {
             if self.is_done() {
                 return Ok(Fill::Done);
             }
-            let Some(buf) = self.pending.take() else { return Ok(Fill::More) };
+            let Some(buf) = self.pending.take() else {
+                return Ok(Fill::More);
+            };
             if buf.is_empty() {
                 continue;
             }
@@ -166,7 +185,9 @@ impl Body {
 
     /// Pass on the longest run that may leave as it came, then what stands behind it.
     fn step_chunked(&mut self, mut buf: Buf, to: &Stream) -> Result<(), BodyFault> {
-        let Coding::Chunked(decoder) = &mut self.coding else { return Ok(()) };
+        let Coding::Chunked(decoder) = &mut self.coding else {
+            return Ok(());
+        };
         let as_received = self.output == Output::AsReceived;
         let mut run = 0;
         let mut data = 0;
@@ -210,12 +231,16 @@ impl Body {
     /// The last chunk leaves only when the trailer section has been checked: a fault in it must not end the body.
     /// Answers how many bytes of `buf` were of the section.
     fn step_trailers(&mut self, buf: &Buf, to: &Stream) -> Result<usize, BodyFault> {
-        let Coding::Trailers(section) = &mut self.coding else { return Ok(0) };
+        let Coding::Trailers(section) = &mut self.coding else {
+            return Ok(0);
+        };
         let before = section.len();
         section.extend_from_slice(buf);
         let mut out = OutBuf::take();
         out.extend_from_slice(b"0\r\n");
-        let Some(n) = parse_trailers(section, &TRAILER_LIMITS, &mut out).map_err(BodyFault::Chunk)? else {
+        let Some(n) =
+            parse_trailers(section, &TRAILER_LIMITS, &mut out).map_err(BodyFault::Chunk)?
+        else {
             return Ok(buf.len());
         };
         out.extend_from_slice(b"\r\n");
@@ -228,7 +253,11 @@ impl Body {
 
     fn count(&mut self, n: usize) -> Result<(), BodyFault> {
         self.payload += n as u64;
-        if self.payload > self.limit { Err(BodyFault::TooLarge) } else { Ok(()) }
+        if self.payload > self.limit {
+            Err(BodyFault::TooLarge)
+        } else {
+            Ok(())
+        }
     }
 
     fn put_data(&mut self, to: &Stream, data: Buf) {
@@ -257,7 +286,10 @@ fn relay_segment(data: Buf) -> Segment {
 /// The room was checked before the step.
 fn put(to: &Stream, segment: impl Into<Segment>) {
     let queued = to.queue(segment);
-    debug_assert!(queued.is_ok(), "a step fills at most the places that were checked");
+    debug_assert!(
+        queued.is_ok(),
+        "a step fills at most the places that were checked"
+    );
 }
 
 /// Why a body did not arrive.
@@ -277,12 +309,17 @@ pub(crate) enum PumpEnd {
 
 /// How long either side may make us wait, in milliseconds. Asked for before each wait, since the answer may begin meanwhile.
 pub(crate) trait Patience {
-    fn from_ms(&self) -> u32;
-    fn to_ms(&self) -> u32;
+    fn sender_ms(&self) -> u32;
+    fn receiver_ms(&self) -> u32;
 }
 
 /// Move a whole body. At the end all of it is queued and on its way, not necessarily taken by the kernel.
-pub(crate) async fn pump(body: &mut Body, from: &Stream, to: &Stream, patience: &impl Patience) -> Result<(), PumpEnd> {
+pub(crate) async fn pump(
+    body: &mut Body,
+    from: &Stream,
+    to: &Stream,
+    patience: &impl Patience,
+) -> Result<(), PumpEnd> {
     loop {
         match body.fill(to).map_err(PumpEnd::Fault)? {
             Fill::Done => {
@@ -295,18 +332,26 @@ pub(crate) async fn pump(body: &mut Body, from: &Stream, to: &Stream, patience: 
             Fill::Full => {
                 // Whoever makes us wait has the deadline; the other side is not to blame meanwhile.
                 from.clear_deadline();
-                to.set_deadline(patience.to_ms());
-                to.flush().await.map_err(|e| if e.kind() == ErrorKind::TimedOut { PumpEnd::ToTimedOut } else { PumpEnd::ToBroken })?;
+                to.set_deadline(patience.receiver_ms());
+                to.flush().await.map_err(|e| {
+                    if e.kind() == ErrorKind::TimedOut {
+                        PumpEnd::ToTimedOut
+                    } else {
+                        PumpEnd::ToBroken
+                    }
+                })?;
             }
             Fill::More => match from.try_recv() {
                 Some(buf) => body.push(buf),
                 None => {
                     to.submit();
-                    from.set_deadline(patience.from_ms());
+                    from.set_deadline(patience.sender_ms());
                     match from.recv().await {
                         Ok(Some(buf)) => body.push(buf),
                         Ok(None) => body.end(to).map_err(PumpEnd::Fault)?,
-                        Err(e) if e.kind() == ErrorKind::TimedOut => return Err(PumpEnd::FromTimedOut),
+                        Err(e) if e.kind() == ErrorKind::TimedOut => {
+                            return Err(PumpEnd::FromTimedOut);
+                        }
                         Err(e) => return Err(PumpEnd::FromBroken(e)),
                     }
                 }
@@ -319,7 +364,9 @@ pub(crate) async fn pump(body: &mut Body, from: &Stream, to: &Stream, patience: 
 pub(crate) async fn discard(from: &Stream, mut n: u64, ms: u32) -> std::io::Result<()> {
     while n > 0 {
         from.set_deadline(ms);
-        let Some(mut buf) = from.recv().await? else { return Err(ErrorKind::UnexpectedEof.into()) };
+        let Some(mut buf) = from.recv().await? else {
+            return Err(ErrorKind::UnexpectedEof.into());
+        };
         let used = usize::try_from(n).map_or(buf.len(), |n| n.min(buf.len()));
         n -= used as u64;
         buf.advance(used);

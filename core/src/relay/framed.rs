@@ -48,7 +48,10 @@ struct Progress {
 #[derive(Debug)]
 enum Answered {
     /// The response has been passed on; whether either connection can be used again.
-    Whole { upstream_reusable: bool, client_reusable: bool },
+    Whole {
+        upstream_reusable: bool,
+        client_reusable: bool,
+    },
     /// 101: bytes both ways from here on.
     Upgraded,
 }
@@ -57,7 +60,10 @@ enum Answered {
 #[derive(Debug)]
 enum Broken {
     /// The upstream closed (or reset) the connection; `some` bytes of a head had come.
-    UpstreamEnded { reset: bool, some: bool },
+    UpstreamEnded {
+        reset: bool,
+        some: bool,
+    },
     UpstreamSilent,
     UpstreamNonsense(&'static str),
     ClientGone,
@@ -65,18 +71,32 @@ enum Broken {
 }
 
 /// Relay one exchange over `upstream`, which goes back to the pool if it can be used again.
-pub(crate) async fn relay(exchange: &mut Exchange<'_>, admitted: &Admitted, upstream: Upstream) -> Result<After, Failure> {
+pub(crate) async fn relay(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    upstream: Upstream,
+) -> Result<After, Failure> {
     let client = exchange.client;
     let timeouts = exchange.route(admitted.route()).timeouts;
-    let mut upload = Body::new(exchange.request().framing(), Output::AsReceived, limit_of_body(exchange, admitted.route()));
-    let progress = Progress { uploaded: Cell::new(upload.is_done()), answering: Cell::new(false), cut: Cell::new(After::Abort) };
+    let mut upload = Body::new(
+        exchange.request().framing(),
+        Output::AsReceived,
+        limit_of_body(exchange, admitted.route()),
+    );
+    let progress = Progress {
+        uploaded: Cell::new(upload.is_done()),
+        answering: Cell::new(false),
+        cut: Cell::new(After::Abort),
+    };
     let head = head::request(exchange, admitted, &upstream.target);
     // A fresh or quiet connection has an empty queue.
     let _ = upstream.stream.queue(head);
     upstream.stream.submit();
     exchange.facts_mut().sent_us = io::now_us();
     client.stream.clear_deadline();
-    upstream.stream.set_deadline(exchange.patience(timeouts.first_byte));
+    upstream
+        .stream
+        .set_deadline(exchange.patience(timeouts.first_byte));
 
     let patience = UploadPatience {
         progress: &progress,
@@ -85,17 +105,37 @@ pub(crate) async fn relay(exchange: &mut Exchange<'_>, admitted: &Admitted, upst
         ends_us: exchange.ends_us(),
     };
     let end = {
-        let up = pin!(pump(&mut upload, &client.stream, &upstream.stream, &patience));
+        let up = pin!(pump(
+            &mut upload,
+            &client.stream,
+            &upstream.stream,
+            &patience
+        ));
         let first_byte_ms = || patience.clamp(timeouts.first_byte);
-        let down = pin!(download(exchange, admitted, &upstream.stream, &progress, &timeouts));
-        both(up, down, &progress, &upstream.stream, &client.stream, first_byte_ms).await
+        let down = pin!(download(
+            exchange,
+            admitted,
+            &upstream.stream,
+            &progress,
+            &timeouts
+        ));
+        both(
+            up,
+            down,
+            &progress,
+            &upstream.stream,
+            &client.stream,
+            first_byte_ms,
+        )
+        .await
     };
     exchange.facts_mut().bytes_in = upload.payload();
     match end {
-        Ok(Answered::Upgraded) => {
-            Ok(raw::tunnel(exchange, &upstream, timeouts.tunnel_idle).await)
-        }
-        Ok(Answered::Whole { upstream_reusable, client_reusable }) => {
+        Ok(Answered::Upgraded) => Ok(raw::tunnel(exchange, &upstream, timeouts.tunnel_idle).await),
+        Ok(Answered::Whole {
+            upstream_reusable,
+            client_reusable,
+        }) => {
             let whole_upload = upload.is_done();
             if upstream_reusable && whole_upload {
                 let cluster = &exchange.plan.plan.clusters[admitted.cluster()];
@@ -107,7 +147,9 @@ pub(crate) async fn relay(exchange: &mut Exchange<'_>, admitted: &Admitted, upst
                 (_, false) => After::Linger,
             })
         }
-        Err(Ended::Up(end)) => Err(Failure::Stop(upload_failed(exchange, end, &progress, upstream))),
+        Err(Ended::Up(end)) => Err(Failure::Stop(upload_failed(
+            exchange, end, &progress, upstream,
+        ))),
         Err(Ended::Down(end)) => Err(answer_failed(exchange, end, &progress, upstream)),
     }
 }
@@ -165,10 +207,14 @@ impl UploadPatience<'_> {
 }
 
 impl Patience for UploadPatience<'_> {
-    fn from_ms(&self) -> u32 {
-        self.clamp(if self.progress.answering.get() { self.idle_ms } else { self.body_ms })
+    fn sender_ms(&self) -> u32 {
+        self.clamp(if self.progress.answering.get() {
+            self.idle_ms
+        } else {
+            self.body_ms
+        })
     }
-    fn to_ms(&self) -> u32 {
+    fn receiver_ms(&self) -> u32 {
         self.clamp(self.idle_ms)
     }
 }
@@ -180,11 +226,11 @@ struct DownloadPatience {
 }
 
 impl Patience for DownloadPatience {
-    fn from_ms(&self) -> u32 {
+    fn sender_ms(&self) -> u32 {
         crate::exchange::clamp(self.idle_ms, self.ends_us)
     }
-    fn to_ms(&self) -> u32 {
-        self.from_ms()
+    fn receiver_ms(&self) -> u32 {
+        self.sender_ms()
     }
 }
 
@@ -211,7 +257,13 @@ async fn download(
                 upstream.unread(rest);
                 // RFC 9110 15.2: an HTTP/1.0 client does not know interim responses.
                 if exchange.request().version() != Version::Http10 {
-                    let head = head::response(exchange, admitted, BodyFraming::None, ClientConnection::KeepAlive, false);
+                    let head = head::response(
+                        exchange,
+                        admitted,
+                        BodyFraming::None,
+                        ClientConnection::KeepAlive,
+                        false,
+                    );
                     client.queue(head).map_err(|_| Broken::ClientStalled)?;
                     client.submit();
                 }
@@ -231,7 +283,11 @@ async fn download(
         && exchange.request().keep_alive()
         && !exchange.lane.is_draining()
         && !exchange.client.door.is_closed();
-    let connection = if client_reusable { ClientConnection::KeepAlive } else { ClientConnection::Close };
+    let connection = if client_reusable {
+        ClientConnection::KeepAlive
+    } else {
+        ClientConnection::Close
+    };
     let head = head::response(exchange, admitted, framing, connection, false);
     exchange.facts_mut().status = status;
     client.queue(head).map_err(|_| Broken::ClientStalled)?;
@@ -243,14 +299,26 @@ async fn download(
 
     let mut body = Body::new(framing_in, output, u64::MAX);
     body.push(rest);
-    let patience = DownloadPatience { idle_ms: timeouts.idle, ends_us: exchange.ends_us() };
+    let patience = DownloadPatience {
+        idle_ms: timeouts.idle,
+        ends_us: exchange.ends_us(),
+    };
     let end = pump(&mut body, upstream, client, &patience).await;
     exchange.facts_mut().bytes_out = body.payload();
     end.map_err(broken)?;
-    client.set_deadline(patience.to_ms());
-    client.flush().await.map_err(|e| if e.kind() == ErrorKind::TimedOut { Broken::ClientStalled } else { Broken::ClientGone })?;
+    client.set_deadline(patience.receiver_ms());
+    client.flush().await.map_err(|e| {
+        if e.kind() == ErrorKind::TimedOut {
+            Broken::ClientStalled
+        } else {
+            Broken::ClientGone
+        }
+    })?;
     client.clear_deadline();
-    Ok(Answered::Whole { upstream_reusable: upstream_keeps && framing_in != BodyFraming::UntilClose, client_reusable })
+    Ok(Answered::Whole {
+        upstream_reusable: upstream_keeps && framing_in != BodyFraming::UntilClose,
+        client_reusable,
+    })
 }
 
 /// The response's head, once it was received.
@@ -269,24 +337,49 @@ fn outgoing(received: BodyFraming, client: Version) -> (BodyFraming, Output) {
 }
 
 /// 101 is right only where it was asked for (a server that switches on its own speaks to nobody).
-fn upgrade(exchange: &mut Exchange<'_>, admitted: &Admitted, upstream: &Stream, rest: Buf) -> Result<Answered, Broken> {
+fn upgrade(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    upstream: &Stream,
+    rest: Buf,
+) -> Result<Answered, Broken> {
     if !(exchange.request().wants_websocket() && answer(exchange).is_websocket_upgrade()) {
-        return Err(Broken::UpstreamNonsense("it switched protocols (101) without being asked to"));
+        return Err(Broken::UpstreamNonsense(
+            "it switched protocols (101) without being asked to",
+        ));
     }
-    let head = head::response(exchange, admitted, BodyFraming::None, ClientConnection::KeepAlive, true);
+    let head = head::response(
+        exchange,
+        admitted,
+        BodyFraming::None,
+        ClientConnection::KeepAlive,
+        true,
+    );
     exchange.facts_mut().status = 101;
-    exchange.client.stream.queue(head).map_err(|_| Broken::ClientStalled)?;
+    exchange
+        .client
+        .stream
+        .queue(head)
+        .map_err(|_| Broken::ClientStalled)?;
     exchange.client.stream.submit();
     upstream.unread(rest);
     Ok(Answered::Upgraded)
 }
 
 /// Receive the next response head into the exchange; answers the bytes behind it.
-async fn receive_head(exchange: &mut Exchange<'_>, upstream: &Stream, progress: &Progress) -> Result<Buf, Broken> {
+async fn receive_head(
+    exchange: &mut Exchange<'_>,
+    upstream: &Stream,
+    progress: &Progress,
+) -> Result<Buf, Broken> {
     let client = &exchange.client.stream;
     let limits = exchange.listener().limits;
     let to_head = exchange.request().is_head();
-    let Facts { answer, answer_bytes, .. } = exchange.facts_mut();
+    let Facts {
+        answer,
+        answer_bytes,
+        ..
+    } = exchange.facts_mut();
     answer.reset();
     answer_bytes.clear();
     loop {
@@ -299,7 +392,9 @@ async fn receive_head(exchange: &mut Exchange<'_>, upstream: &Stream, progress: 
             Err(e) if e.kind() == ErrorKind::TimedOut => return Err(Broken::UpstreamSilent),
             Err(_) => return Err(Broken::UpstreamEnded { reset: true, some }),
         };
-        facts.first_byte_us.get_or_insert(io::now_us().saturating_sub(facts.sent_us));
+        facts
+            .first_byte_us
+            .get_or_insert(io::now_us().saturating_sub(facts.sent_us));
         let before = facts.answer_bytes.len();
         // In one piece it is parsed where it lies; its bytes are kept all the same, since the head is read again later.
         let parsed = if before == 0 {
@@ -346,16 +441,27 @@ fn wait_for_answer(
 fn broken(end: PumpEnd) -> Broken {
     match end {
         PumpEnd::Fault(BodyFault::Chunk(fault)) => Broken::UpstreamNonsense(fault.explain()),
-        PumpEnd::Fault(BodyFault::Cut | BodyFault::TooLarge) => Broken::UpstreamEnded { reset: false, some: true },
+        PumpEnd::Fault(BodyFault::Cut | BodyFault::TooLarge) => Broken::UpstreamEnded {
+            reset: false,
+            some: true,
+        },
         PumpEnd::FromTimedOut => Broken::UpstreamSilent,
-        PumpEnd::FromBroken(_) => Broken::UpstreamEnded { reset: true, some: true },
+        PumpEnd::FromBroken(_) => Broken::UpstreamEnded {
+            reset: true,
+            some: true,
+        },
         PumpEnd::ToTimedOut => Broken::ClientStalled,
         PumpEnd::ToBroken => Broken::ClientGone,
     }
 }
 
 /// The request's body failed: the upstream must see that it is not whole, so its connection is reset.
-fn upload_failed(exchange: &mut Exchange<'_>, end: PumpEnd, progress: &Progress, upstream: Upstream) -> Stop {
+fn upload_failed(
+    exchange: &mut Exchange<'_>,
+    end: PumpEnd,
+    progress: &Progress,
+    upstream: Upstream,
+) -> Stop {
     let cells = exchange.listener().cells.clone();
     let cells = cells.of(exchange.lane.index);
     let reply = match end {
@@ -369,7 +475,10 @@ fn upload_failed(exchange: &mut Exchange<'_>, end: PumpEnd, progress: &Progress,
             Some(Reply::closing(413, Flag::BodyLimit))
         }
         PumpEnd::Fault(BodyFault::Cut) => {
-            exchange.note(Flag::ClientGone, format_args!("the client ended its stream in the middle of the request's body"));
+            exchange.note(
+                Flag::ClientGone,
+                format_args!("the client ended its stream in the middle of the request's body"),
+            );
             Some(Reply::closing(400, Flag::ClientGone))
         }
         PumpEnd::FromTimedOut => {
@@ -381,12 +490,20 @@ fn upload_failed(exchange: &mut Exchange<'_>, end: PumpEnd, progress: &Progress,
         }
         PumpEnd::ToTimedOut => {
             if !exchange.note_total() {
-                exchange.note(Flag::StreamIdle, format_args!("the upstream took nothing of the body for too long (route's timeouts.idle)"));
+                exchange.note(
+                    Flag::StreamIdle,
+                    format_args!(
+                        "the upstream took nothing of the body for too long (route's timeouts.idle)"
+                    ),
+                );
             }
             Some(Reply::closing(504, Flag::StreamIdle))
         }
         PumpEnd::FromBroken(error) => {
-            exchange.note(Flag::ClientGone, format_args!("the client went away while sending its body: {error}"));
+            exchange.note(
+                Flag::ClientGone,
+                format_args!("the client went away while sending its body: {error}"),
+            );
             None
         }
         PumpEnd::ToBroken => None,
@@ -399,18 +516,30 @@ fn upload_failed(exchange: &mut Exchange<'_>, end: PumpEnd, progress: &Progress,
 }
 
 /// The answer failed: before it began the client gets one of ours, after that its connection is cut.
-fn answer_failed(exchange: &mut Exchange<'_>, end: Broken, progress: &Progress, upstream: Upstream) -> Failure {
+fn answer_failed(
+    exchange: &mut Exchange<'_>,
+    end: Broken,
+    progress: &Progress,
+    upstream: Upstream,
+) -> Failure {
     let endpoint = upstream.target.text.clone();
     let reply = match end {
         Broken::UpstreamEnded { reset, some } => {
-            let flag = if reset { Flag::UpstreamReset } else { Flag::UpstreamClosed };
+            let flag = if reset {
+                Flag::UpstreamReset
+            } else {
+                Flag::UpstreamClosed
+            };
             let how = if reset { "reset" } else { "closed" };
             let when = match (progress.answering.get(), some) {
                 (true, _) => "in the middle of its answer",
                 (false, true) => "in the middle of its answer's head",
                 (false, false) => "without an answer",
             };
-            exchange.note(flag, format_args!("endpoint {endpoint} {how} the connection {when}"));
+            exchange.note(
+                flag,
+                format_args!("endpoint {endpoint} {how} the connection {when}"),
+            );
             if !some && !progress.answering.get() {
                 return Failure::Unanswered(closing_if_body(exchange, 502, flag));
             }
@@ -423,21 +552,37 @@ fn answer_failed(exchange: &mut Exchange<'_>, end: Broken, progress: &Progress, 
                 exchange.note(Flag::StreamIdle, format_args!("endpoint {endpoint} sent nothing for too long in its answer (route's timeouts.idle)"));
                 (504, Flag::StreamIdle)
             } else {
-                exchange.note(Flag::UpstreamTimeout, format_args!("endpoint {endpoint} sent no answer in time (route's timeouts.first_byte)"));
+                exchange.note(
+                    Flag::UpstreamTimeout,
+                    format_args!(
+                        "endpoint {endpoint} sent no answer in time (route's timeouts.first_byte)"
+                    ),
+                );
                 (504, Flag::UpstreamTimeout)
             }
         }
         Broken::UpstreamNonsense(why) => {
-            exchange.note(Flag::UpstreamProtocol, format_args!("endpoint {endpoint} sent an answer that is not valid: {why}"));
+            exchange.note(
+                Flag::UpstreamProtocol,
+                format_args!("endpoint {endpoint} sent an answer that is not valid: {why}"),
+            );
             (502, Flag::UpstreamProtocol)
         }
         Broken::ClientGone => {
-            exchange.note(Flag::ClientGone, format_args!("the client went away before its answer was complete"));
+            exchange.note(
+                Flag::ClientGone,
+                format_args!("the client went away before its answer was complete"),
+            );
             upstream.stream.abort();
             return Failure::Stop(Stop::End(After::Abort));
         }
         Broken::ClientStalled => {
-            exchange.note(Flag::StreamIdle, format_args!("the client took nothing of its answer for too long (route's timeouts.idle)"));
+            exchange.note(
+                Flag::StreamIdle,
+                format_args!(
+                    "the client took nothing of its answer for too long (route's timeouts.idle)"
+                ),
+            );
             upstream.stream.abort();
             return Failure::Stop(Stop::End(After::Abort));
         }
@@ -454,5 +599,9 @@ fn answer_failed(exchange: &mut Exchange<'_>, end: Broken, progress: &Progress, 
 /// With a body on its way the end of the request is not known any more, so that the connection cannot be kept.
 fn closing_if_body(exchange: &Exchange<'_>, status: u16, flag: Flag) -> Stop {
     let body = exchange.request().framing() != BodyFraming::None;
-    Stop::Reply(if body { Reply::closing(status, flag) } else { Reply::new(status, flag) })
+    Stop::Reply(if body {
+        Reply::closing(status, flag)
+    } else {
+        Reply::new(status, flag)
+    })
 }

@@ -5,7 +5,8 @@ use std::ops::Range;
 use ringway_config::HostSent;
 use ringway_io::OutBuf;
 use ringway_protocols::http1::{
-    BodyFraming, ClientConnection, FieldEdit, Forwarded, RequestEdit, ResponseEdit, write_request, write_response,
+    BodyFraming, ClientConnection, FieldEdit, Forwarded, RequestEdit, ResponseEdit, write_request,
+    write_response,
 };
 use ringway_protocols::path;
 use smallvec::SmallVec;
@@ -112,13 +113,25 @@ fn expand(exchange: &Exchange<'_>, edits: &[EditPlan], text: &mut Vec<u8>) -> Va
     values
 }
 
-fn field_edits<'t>(edits: &'t [EditPlan], values: &Values, text: &'t [u8]) -> SmallVec<[FieldEdit<'t>; 8]> {
+fn field_edits<'t>(
+    edits: &'t [EditPlan],
+    values: &Values,
+    text: &'t [u8],
+) -> SmallVec<[FieldEdit<'t>; 8]> {
     let with_value = edits.iter().zip(values);
     with_value
         .map(|(edit, range)| match edit {
-            EditPlan::Set { name, .. } => FieldEdit::Set { name: name.as_bytes(), value: &text[range.clone()] },
-            EditPlan::Add { name, .. } => FieldEdit::Add { name: name.as_bytes(), value: &text[range.clone()] },
-            EditPlan::Remove { name } => FieldEdit::Remove { name: name.as_bytes() },
+            EditPlan::Set { name, .. } => FieldEdit::Set {
+                name: name.as_bytes(),
+                value: &text[range.clone()],
+            },
+            EditPlan::Add { name, .. } => FieldEdit::Add {
+                name: name.as_bytes(),
+                value: &text[range.clone()],
+            },
+            EditPlan::Remove { name } => FieldEdit::Remove {
+                name: name.as_bytes(),
+            },
         })
         .collect()
 }

@@ -11,7 +11,11 @@ use crate::outcome::Flag;
 use crate::upstream::Upstream;
 
 /// Tunnel until both directions have ended, or nothing moved for `idle_ms`.
-pub(crate) async fn tunnel(exchange: &mut Exchange<'_>, upstream: &Upstream, idle_ms: u32) -> After {
+pub(crate) async fn tunnel(
+    exchange: &mut Exchange<'_>,
+    upstream: &Upstream,
+    idle_ms: u32,
+) -> After {
     let (sent, received) = (Cell::new(0), Cell::new(0));
     let client = &exchange.client.stream;
     client.clear_deadline();
@@ -23,7 +27,12 @@ pub(crate) async fn tunnel(exchange: &mut Exchange<'_>, upstream: &Upstream, idl
     match end {
         Ok(()) => After::Close,
         Err(error) if error.kind() == ErrorKind::TimedOut => {
-            exchange.note(Flag::StreamIdle, format_args!("no byte moved in the tunnel for {idle_ms} ms (route's timeouts.tunnel_idle)"));
+            exchange.note(
+                Flag::StreamIdle,
+                format_args!(
+                    "no byte moved in the tunnel for {idle_ms} ms (route's timeouts.tunnel_idle)"
+                ),
+            );
             After::Close
         }
         // One side went away without a word: the other is told in the same way.

@@ -65,7 +65,6 @@ pub(super) fn values(pairs: &[(&str, &str)]) -> Vec<(String, ValueMatch)> {
 
 /// A route that sets the field `x` to this template.
 pub(super) fn route(matches: Match, sets: &str) -> Route {
-    let second = Duration::from_secs(1);
     Route {
         name: "made".to_owned(),
         at: Place {
@@ -86,14 +85,19 @@ pub(super) fn route(matches: Match, sets: &str) -> Route {
             value: template(sets),
         }],
         response_headers: Vec::new(),
-        timeouts: RouteTimeouts {
-            connect: second,
-            first_byte: second,
-            idle: second,
-            tunnel_idle: second,
-            total: None,
-        },
+        timeouts: timeouts(),
         body_limit: None,
+    }
+}
+
+fn timeouts() -> RouteTimeouts {
+    let second = Duration::from_secs(1);
+    RouteTimeouts {
+        connect: second,
+        first_byte: second,
+        idle: second,
+        tunnel_idle: second,
+        total: None,
     }
 }
 
@@ -109,6 +113,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
         },
         listeners: Vec::new(),
         routes,
+        default_timeouts: timeouts(),
         clusters: Vec::new(),
         admin: Admin {
             bind: Vec::new(),

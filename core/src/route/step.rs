@@ -37,22 +37,35 @@ pub(crate) fn find(exchange: &mut Exchange<'_>, _received: Received) -> Result<R
         Some(route) => route,
         None => matching(exchange).ok_or_else(|| {
             let text = String::from_utf8_lossy(exchange.request().authority()).into_owned();
-            exchange.note(Flag::NoRoute, format_args!("no route matches host `{text}` and this path, method and headers"));
+            exchange.note(
+                Flag::NoRoute,
+                format_args!("no route matches host `{text}` and this path, method and headers"),
+            );
             Reply::new(404, Flag::NoRoute)
         })?,
     };
     exchange.facts_mut().route = Some(route);
     let plan = exchange.plan.clone();
     match &plan.plan.routes[route].action {
-        ActionPlan::Respond { status, .. } => Err(Reply { body: Body::Respond(route), ..Reply::new(*status, Flag::None) }.into()),
+        ActionPlan::Respond { status, .. } => Err(Reply {
+            body: Body::Respond(route),
+            ..Reply::new(*status, Flag::None)
+        }
+        .into()),
         ActionPlan::Redirect { status, location } => {
             let mut text = std::mem::take(&mut exchange.facts_mut().text);
             text.clear();
             location.expand_uri(&variables(exchange), &mut text);
             exchange.facts_mut().text = text;
-            Err(Reply { body: Body::Redirect, ..Reply::new(*status, Flag::None) }.into())
+            Err(Reply {
+                body: Body::Redirect,
+                ..Reply::new(*status, Flag::None)
+            }
+            .into())
         }
-        ActionPlan::Forward { split, split_by, .. } => {
+        ActionPlan::Forward {
+            split, split_by, ..
+        } => {
             let cluster = split.choose(draw(exchange, split, split_by.as_ref()));
             exchange.facts_mut().cluster = Some(cluster);
             Ok(Routed { route, cluster })
@@ -62,7 +75,12 @@ pub(crate) fn find(exchange: &mut Exchange<'_>, _received: Received) -> Result<R
 
 /// Bring the path into the form that is matched and forwarded.
 fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
-    let Facts { head, bytes, path: normal, .. } = exchange.facts_mut();
+    let Facts {
+        head,
+        bytes,
+        path: normal,
+        ..
+    } = exchange.facts_mut();
     let raw = head.view(bytes).path();
     match path::normalize(raw, normal) {
         Ok(path::Normal::Rewritten) => Ok(()),
@@ -72,7 +90,10 @@ fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
             Ok(())
         }
         Err(fault) => {
-            exchange.note(Flag::ClientProtocol, format_args!("the path was refused: {}", fault.reason()));
+            exchange.note(
+                Flag::ClientProtocol,
+                format_args!("the path was refused: {}", fault.reason()),
+            );
             Err(Reply::new(400, Flag::ClientProtocol).into())
         }
     }
@@ -81,7 +102,13 @@ fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
 fn matching(exchange: &mut Exchange<'_>) -> Option<usize> {
     let listener = exchange.listener;
     let plan = exchange.plan.clone();
-    let Facts { head, bytes, path, captures, .. } = exchange.facts_mut();
+    let Facts {
+        head,
+        bytes,
+        path,
+        captures,
+        ..
+    } = exchange.facts_mut();
     let request = head.view(bytes);
     let ask = Ask {
         listener,
@@ -105,9 +132,10 @@ fn draw(exchange: &Exchange<'_>, split: &Split, split_by: Option<&SplitBy>) -> u
         None => None,
         Some(SplitBy::ClientIp) => Some(exchange.facts().client_ip.as_bytes()),
         Some(SplitBy::Header(name)) => request.values(name.as_bytes()).next(),
-        Some(SplitBy::Cookie(name)) => {
-            request.fields().filter(|(known, ..)| *known == Known::Cookie).find_map(|(_, _, value)| cookie(value, name.as_bytes()))
-        }
+        Some(SplitBy::Cookie(name)) => request
+            .fields()
+            .filter(|(known, ..)| *known == Known::Cookie)
+            .find_map(|(_, _, value)| cookie(value, name.as_bytes())),
     };
     value.map_or_else(|| exchange.lane.roll(), hash_for_split)
 }

@@ -58,13 +58,19 @@ pub(crate) async fn serve(client: Client, lane: Rc<Lane>) {
 async fn next_request(client: &Client, lane: &Lane, first: bool) -> bool {
     let (plan, listener) = client.door.plan();
     let listener = &plan.plan.listeners[listener];
-    client.stream.set_deadline(if first { listener.headers_ms } else { listener.idle_ms });
+    client.stream.set_deadline(if first {
+        listener.headers_ms
+    } else {
+        listener.idle_ms
+    });
     drop(plan);
     poll_fn(|cx| {
         match client.stream.poll_readable(cx) {
             // What has come is served even while draining: the request was sent before the client could know.
             Poll::Ready(readable) => Poll::Ready(readable.is_ok()),
-            Poll::Pending if !first && (lane.is_draining() || client.door.is_closed()) => Poll::Ready(false),
+            Poll::Pending if !first && (lane.is_draining() || client.door.is_closed()) => {
+                Poll::Ready(false)
+            }
             Poll::Pending => Poll::Pending,
         }
     })
@@ -85,7 +91,10 @@ pub(crate) async fn receive(exchange: &mut Exchange<'_>) -> Result<Received, Sto
         let Facts { head, bytes, .. } = exchange.facts_mut();
         // Almost every head comes in one piece and is parsed where the kernel put it.
         let parsed = if bytes.is_empty() {
-            head.parse(&buf, &limits).map(|done| done.inspect(|n| bytes.extend_from_slice(&buf[..*n])).map(|n| buf.advance(n)))
+            head.parse(&buf, &limits).map(|done| {
+                done.inspect(|n| bytes.extend_from_slice(&buf[..*n]))
+                    .map(|n| buf.advance(n))
+            })
         } else {
             let before = bytes.len();
             bytes.extend_from_slice(&buf);
@@ -113,10 +122,18 @@ pub(crate) async fn receive(exchange: &mut Exchange<'_>) -> Result<Received, Sto
 }
 
 fn ended(exchange: &mut Exchange<'_>) -> Stop {
-    if exchange.facts().bytes.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+    if exchange
+        .facts()
+        .bytes
+        .iter()
+        .all(|b| matches!(b, b'\r' | b'\n'))
+    {
         return Stop::NoRequest;
     }
-    exchange.note(Flag::ClientGone, format_args!("the client closed in the middle of a request head"));
+    exchange.note(
+        Flag::ClientGone,
+        format_args!("the client closed in the middle of a request head"),
+    );
     Stop::End(After::Close)
 }
 
@@ -124,19 +141,35 @@ fn failed(exchange: &mut Exchange<'_>, kind: ErrorKind) -> Stop {
     let empty = exchange.facts().bytes.is_empty();
     if kind == ErrorKind::TimedOut && !empty {
         let ms = exchange.listener().headers_ms;
-        exchange.listener().cells.of(exchange.lane.index).timeout(ClientTimeout::Headers);
-        exchange.note(Flag::ClientTimeout, format_args!("the request head was not complete after {ms} ms (listener's timeouts.headers)"));
+        exchange
+            .listener()
+            .cells
+            .of(exchange.lane.index)
+            .timeout(ClientTimeout::Headers);
+        exchange.note(
+            Flag::ClientTimeout,
+            format_args!(
+                "the request head was not complete after {ms} ms (listener's timeouts.headers)"
+            ),
+        );
         return Reply::closing(408, Flag::ClientTimeout).into();
     }
     if empty {
         return Stop::NoRequest;
     }
-    exchange.note(Flag::ClientGone, format_args!("the client reset the connection in the middle of a request head"));
+    exchange.note(
+        Flag::ClientGone,
+        format_args!("the client reset the connection in the middle of a request head"),
+    );
     Stop::End(After::Close)
 }
 
 fn refused(exchange: &mut Exchange<'_>, fault: RequestFault) -> Stop {
-    exchange.listener().cells.of(exchange.lane.index).protocol_error(fault.label());
+    exchange
+        .listener()
+        .cells
+        .of(exchange.lane.index)
+        .protocol_error(fault.label());
     exchange.note_peer();
     exchange.note(Flag::ClientProtocol, format_args!("{}", fault.explain()));
     Reply::closing(fault.status(), Flag::ClientProtocol).into()

@@ -31,7 +31,12 @@ pub(crate) async fn open(
 ) -> Result<Upstream, OpenFault> {
     let place = place(cluster).await.ok_or(OpenFault::NoPlace)?;
     match io::dial(&target.address, connect_ms).await {
-        Ok(stream) => Ok(Upstream { stream, target: target.clone(), ties: Ties::new(cluster, worker, place), reused: false }),
+        Ok(stream) => Ok(Upstream {
+            stream,
+            target: target.clone(),
+            ties: Ties::new(cluster, worker, place),
+            reused: false,
+        }),
         Err(error) if error.kind() == ErrorKind::TimedOut => Err(OpenFault::TimedOut),
         Err(error) => Err(OpenFault::Failed(error)),
     }
@@ -41,5 +46,9 @@ async fn place(cluster: &ClusterPlan) -> Option<Permit> {
     if let Some(place) = cluster.connections.try_enter() {
         return Some(place);
     }
-    within(cluster.queue_for_ms, pin!(cluster.connections.enter().ok()?)).await
+    within(
+        cluster.queue_for_ms,
+        pin!(cluster.connections.enter().ok()?),
+    )
+    .await
 }

@@ -37,7 +37,12 @@ impl Ties {
     fn new(cluster: &ClusterPlan, worker: usize, place: Permit) -> Ties {
         let cells = cluster.cells.clone();
         cells.of(worker).connections(1);
-        Ties { gate: cluster.connections.clone(), cells, worker, _place: place }
+        Ties {
+            gate: cluster.connections.clone(),
+            cells,
+            worker,
+            _place: place,
+        }
     }
 
     /// Others wait for a place in the limit.

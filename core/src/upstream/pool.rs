@@ -58,7 +58,10 @@ impl Pool {
         }
         upstream.stream.clear_deadline();
         upstream.ties.idle(1);
-        idle.push(Idle { upstream, until_ms: io::now_ms() + u64::from(cluster.pool_idle_ms) });
+        idle.push(Idle {
+            upstream,
+            until_ms: io::now_ms() + u64::from(cluster.pool_idle_ms),
+        });
         self.count += 1;
     }
 
@@ -67,7 +70,11 @@ impl Pool {
         if self.count == 0 {
             return;
         }
-        self.retain(|idle| idle.until_ms > now_ms && idle.upstream.stream.is_quiet() && !idle.upstream.ties.is_wanted());
+        self.retain(|idle| {
+            idle.until_ms > now_ms
+                && idle.upstream.stream.is_quiet()
+                && !idle.upstream.ties.is_wanted()
+        });
     }
 
     /// A reload: connections to endpoints that are gone are closed, all others stay.
