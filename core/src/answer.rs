@@ -94,6 +94,10 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
     exchange.facts_mut().status = reply.status;
     let stream = &exchange.client.stream;
     stream.set_deadline(exchange.listener().idle_ms);
+    // Behind many interim responses there may be no room at once.
+    if stream.room() == 0 && stream.flush().await.is_err() {
+        return After::Close;
+    }
     if stream.queue(out).is_err() || stream.flush().await.is_err() {
         return After::Close;
     }

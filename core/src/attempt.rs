@@ -33,6 +33,13 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
         let upstream = match open(exchange, &admitted, cluster, &target, from_pool).await {
             Ok(upstream) => upstream,
             Err(OpenFault::NoPlace) => return Err(no_place(exchange, cluster)),
+            Err(OpenFault::ClientGone) => {
+                exchange.note(
+                    Flag::ClientGone,
+                    format_args!("the client went away while its request waited for a connection"),
+                );
+                return Err(Stop::End(After::Abort));
+            }
             Err(_) if !last && exchange.time_left() => {
                 tried.mark(index);
                 cluster.cells.of(exchange.lane.index).retry();
@@ -102,9 +109,16 @@ async fn open(
     }
     let before = io::now_us();
     let connect_ms = exchange.patience(exchange.route(admitted.route()).timeouts.connect);
-    let opened = fresh::open(cluster, target, exchange.lane.index, connect_ms).await;
+    let opened = fresh::open(
+        cluster,
+        target,
+        exchange.client,
+        exchange.lane.index,
+        connect_ms,
+    )
+    .await;
     let took = io::now_us().saturating_sub(before);
-    if !matches!(opened, Err(OpenFault::NoPlace)) {
+    if !matches!(opened, Err(OpenFault::NoPlace | OpenFault::ClientGone)) {
         cells.connect(opened.is_ok(), took);
     }
     let facts = exchange.facts_mut();

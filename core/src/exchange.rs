@@ -412,13 +412,14 @@ impl Drop for Exchange<'_> {
     }
 }
 
-/// A wait of `ms`, cut to what is left until `ends_us`. At least 1, so that the wait is a wait.
+/// A wait of `ms`, cut to what is left until `ends_us`.
 pub(crate) fn clamp(ms: u32, ends_us: Option<u64>) -> u32 {
     match ends_us {
         None => ms,
         Some(end) => {
-            let left = end.saturating_sub(io::now_us()) / 1000;
-            u32::try_from(left).map_or(ms, |left| left.min(ms)).max(1)
+            // Rounded up twice (the microseconds here, those of the deadline's clock), so that the end is never early.
+            let left = end.saturating_sub(io::now_us()) / 1000 + 2;
+            u32::try_from(left).map_or(ms, |left| left.min(ms))
         }
     }
 }

@@ -1,17 +1,15 @@
 //! Step 5: what a routed request must pass before anything is opened for it, in a fixed order: loop, body limit, the
 //! cluster's request limit. Access rules, rate limits and deadlines find their place in this list. It opens nothing.
 
-use std::pin::pin;
-
 use ringway_balancer::Permit;
 use ringway_protocols::http1::{self, BodyFraming};
 
 use crate::answer::Reply;
 use crate::exchange::Exchange;
-use crate::flow::Stop;
+use crate::flow::{After, Stop};
 use crate::outcome::Flag;
+use crate::queue::{self, NoPlace};
 use crate::route::step::Routed;
-use crate::within::within;
 
 /// Proof that a request may go on: only [`admit`] makes it, and only it opens an upstream. It holds the request's place in
 /// its cluster's limit.
@@ -83,20 +81,23 @@ pub(crate) fn limit_of_body(exchange: &Exchange<'_>, route: usize) -> u64 {
 async fn request_limit(exchange: &mut Exchange<'_>, routed: &Routed) -> Result<Permit, Stop> {
     let plan = exchange.plan.clone();
     let cluster = &plan.plan.clusters[routed.cluster()];
-    if let Some(place) = cluster.requests.try_enter() {
-        return Ok(place);
+    match queue::place(&cluster.requests, cluster.queue_for_ms, exchange.client).await {
+        Ok(place) => Ok(place),
+        Err(NoPlace::ClientGone) => {
+            exchange.note(
+                Flag::ClientGone,
+                format_args!("the client went away while its request waited in the queue"),
+            );
+            Err(Stop::End(After::Abort))
+        }
+        Err(NoPlace::Full) => {
+            cluster.cells.of(exchange.lane.index).overflow();
+            let (limit, waiting) = (cluster.requests.limit(), cluster.requests.waiting());
+            exchange.note(
+                Flag::Overflow,
+                format_args!("cluster `{}`: limits.requests = {limit} is reached and {waiting} wait in the queue", cluster.name),
+            );
+            Err(Reply::new(503, Flag::Overflow).into())
+        }
     }
-    let waited = match cluster.requests.enter() {
-        Ok(turn) => within(cluster.queue_for_ms, pin!(turn)).await,
-        Err(_) => None,
-    };
-    waited.ok_or_else(|| {
-        cluster.cells.of(exchange.lane.index).overflow();
-        let (limit, waiting) = (cluster.requests.limit(), cluster.requests.waiting());
-        exchange.note(
-            Flag::Overflow,
-            format_args!("cluster `{}`: limits.requests = {limit} is reached and {waiting} wait in the queue", cluster.name),
-        );
-        Reply::new(503, Flag::Overflow).into()
-    })
 }

@@ -313,7 +313,7 @@ pub(crate) trait Patience {
     fn receiver_ms(&self) -> u32;
 }
 
-/// Move a whole body. At the end all of it is queued and on its way, not necessarily taken by the kernel.
+/// Move a whole body. At the end all of it is queued; its last piece is for the caller to submit or flush.
 pub(crate) async fn pump(
     body: &mut Body,
     from: &Stream,
@@ -326,7 +326,6 @@ pub(crate) async fn pump(
                 if let Some(rest) = body.take_rest() {
                     from.unread(rest);
                 }
-                to.submit();
                 return Ok(());
             }
             Fill::Full => {
@@ -340,6 +339,7 @@ pub(crate) async fn pump(
                         PumpEnd::ToBroken
                     }
                 })?;
+                to.clear_deadline();
             }
             Fill::More => match from.try_recv() {
                 Some(buf) => body.push(buf),

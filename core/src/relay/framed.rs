@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use ringway_io::{self as io, Buf, Stream};
+use ringway_io::{self as io, Buf, OutBuf, Stream};
 use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, ResponseFault, Version};
 
 use super::body::{Body, BodyFault, Output, Patience, PumpEnd, pump};
@@ -94,9 +94,13 @@ pub(crate) async fn relay(
     upstream.stream.submit();
     exchange.facts_mut().sent_us = io::now_us();
     client.stream.clear_deadline();
-    upstream
-        .stream
-        .set_deadline(exchange.patience(timeouts.first_byte));
+    if progress.uploaded.get() {
+        let first_byte_ms = exchange.patience(timeouts.first_byte);
+        upstream.stream.set_deadline(first_byte_ms);
+    } else {
+        // The time for an answer begins when the request has left; until then the client has its own.
+        upstream.stream.clear_deadline();
+    }
 
     let patience = UploadPatience {
         progress: &progress,
@@ -137,10 +141,16 @@ pub(crate) async fn relay(
             client_reusable,
         }) => {
             let whole_upload = upload.is_done();
+            // Back in the pool before the client has its answer: a client that asks again at once finds it there.
             if upstream_reusable && whole_upload {
                 let cluster = &exchange.plan.plan.clusters[admitted.cluster()];
                 exchange.lane.pool.borrow_mut().put(upstream, cluster);
             }
+            let idle_ms = exchange.patience(timeouts.idle);
+            if let Err(end) = flush(&client.stream, idle_ms).await {
+                return Err(Failure::Stop(client_failed(exchange, &end)));
+            }
+            client.stream.clear_deadline();
             Ok(match (client_reusable, whole_upload) {
                 (true, true) => After::KeepAlive,
                 (false, true) => After::Close,
@@ -177,6 +187,7 @@ async fn both(
             match end {
                 // The upstream takes no more of the body. It may have said why: its answer, if there is one, counts.
                 Ok(()) | Err(PumpEnd::ToBroken) => {
+                    upstream.submit();
                     progress.uploaded.set(true);
                     if !progress.answering.get() {
                         client.clear_deadline();
@@ -264,7 +275,7 @@ async fn download(
                         ClientConnection::KeepAlive,
                         false,
                     );
-                    client.queue(head).map_err(|_| Broken::ClientStalled)?;
+                    put(client, head, exchange.patience(timeouts.idle)).await?;
                     client.submit();
                 }
                 if progress.uploaded.get() {
@@ -290,7 +301,7 @@ async fn download(
     };
     let head = head::response(exchange, admitted, framing, connection, false);
     exchange.facts_mut().status = status;
-    client.queue(head).map_err(|_| Broken::ClientStalled)?;
+    put(client, head, exchange.patience(timeouts.idle)).await?;
     progress.answering.set(true);
     if framing != BodyFraming::UntilClose {
         // Its framing says that it is not whole; an orderly end delivers what has come so far.
@@ -306,18 +317,30 @@ async fn download(
     let end = pump(&mut body, upstream, client, &patience).await;
     exchange.facts_mut().bytes_out = body.payload();
     end.map_err(broken)?;
-    client.set_deadline(patience.receiver_ms());
+    Ok(Answered::Whole {
+        upstream_reusable: upstream_keeps && framing_in != BodyFraming::UntilClose,
+        client_reusable,
+    })
+}
+
+/// Queue a head for the client. Behind many interim heads there may be no room at once.
+async fn put(client: &Stream, head: OutBuf, ms: u32) -> Result<(), Broken> {
+    if client.room() == 0 {
+        flush(client, ms).await?;
+        client.clear_deadline();
+    }
+    client.queue(head).map_err(|_| Broken::ClientStalled)
+}
+
+/// Wait until the client's side has taken what is queued for it.
+async fn flush(client: &Stream, ms: u32) -> Result<(), Broken> {
+    client.set_deadline(ms);
     client.flush().await.map_err(|e| {
         if e.kind() == ErrorKind::TimedOut {
             Broken::ClientStalled
         } else {
             Broken::ClientGone
         }
-    })?;
-    client.clear_deadline();
-    Ok(Answered::Whole {
-        upstream_reusable: upstream_keeps && framing_in != BodyFraming::UntilClose,
-        client_reusable,
     })
 }
 
@@ -385,7 +408,8 @@ async fn receive_head(
     loop {
         let received = poll_fn(|cx| wait_for_answer(cx, upstream, client, progress)).await;
         let facts = exchange.facts_mut();
-        let some = !facts.answer_bytes.is_empty();
+        // Of this head, or of an interim one before it.
+        let some = facts.first_byte_us.is_some();
         let mut buf = match received? {
             Ok(Some(buf)) => buf,
             Ok(None) => return Err(Broken::UpstreamEnded { reset: false, some }),
@@ -568,23 +592,9 @@ fn answer_failed(
             );
             (502, Flag::UpstreamProtocol)
         }
-        Broken::ClientGone => {
-            exchange.note(
-                Flag::ClientGone,
-                format_args!("the client went away before its answer was complete"),
-            );
+        end @ (Broken::ClientGone | Broken::ClientStalled) => {
             upstream.stream.abort();
-            return Failure::Stop(Stop::End(After::Abort));
-        }
-        Broken::ClientStalled => {
-            exchange.note(
-                Flag::StreamIdle,
-                format_args!(
-                    "the client took nothing of its answer for too long (route's timeouts.idle)"
-                ),
-            );
-            upstream.stream.abort();
-            return Failure::Stop(Stop::End(After::Abort));
+            return Failure::Stop(client_failed(exchange, &end));
         }
     };
     if progress.answering.get() {
@@ -594,6 +604,23 @@ fn answer_failed(
     let stop = closing_if_body(exchange, reply.0, reply.1);
     upstream.stream.abort();
     Failure::Stop(stop)
+}
+
+/// The client did not take its answer.
+fn client_failed(exchange: &mut Exchange<'_>, end: &Broken) -> Stop {
+    match end {
+        Broken::ClientStalled => exchange.note(
+            Flag::StreamIdle,
+            format_args!(
+                "the client took nothing of its answer for too long (route's timeouts.idle)"
+            ),
+        ),
+        _ => exchange.note(
+            Flag::ClientGone,
+            format_args!("the client went away before its answer was complete"),
+        ),
+    }
+    Stop::End(After::Abort)
 }
 
 /// With a body on its way the end of the request is not known any more, so that the connection cannot be kept.
