@@ -82,7 +82,7 @@ impl Cycle {
 fn scaled(weights: &[u32]) -> Vec<u64> {
     let divisor = weights
         .iter()
-        .fold(0, |a, &b| common_divisor(a, u64::from(b)))
+        .fold(0, |a, &b| largest_divisor(a, u64::from(b)))
         .max(1);
     let reduced: Vec<u64> = weights.iter().map(|&w| u64::from(w) / divisor).collect();
     let total: u64 = reduced.iter().sum();
@@ -95,8 +95,8 @@ fn scaled(weights: &[u32]) -> Vec<u64> {
     reduced.into_iter().map(|w| scale(w).max(1)).collect()
 }
 
-fn common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { common_divisor(b, a % b) }
+fn largest_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { largest_divisor(b, a % b) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The gate from outside: exactness, order, dropped futures, resizing; first step by step, then against a naive model,
 //! then with threads. Not timing.
+#![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
 use std::future::Future;

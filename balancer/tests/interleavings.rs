@@ -1,5 +1,6 @@
 //! The gate under every interleaving of three threads with up to two preemptions, by loom; a lost wake-up is a deadlock,
 //! which loom reports. Larger crowds are in `gate.rs`. The gate's own source is compiled here once more, on loom's atomics.
+#![forbid(unsafe_code)]
 #![allow(dead_code, unreachable_pub)]
 
 /// Stands where the library has std's.

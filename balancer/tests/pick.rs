@@ -1,5 +1,6 @@
 //! Choosing, from outside: shares with fixed dice and bounds that can fail, retries, backups, levelling of load.
 //! Not the tables inside, which are tested where they are made.
+#![forbid(unsafe_code)]
 
 use std::collections::HashSet;
 use std::sync::Arc;

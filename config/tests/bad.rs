@@ -1,6 +1,7 @@
 //! Golden errors: `bad/NAME.toml` is what somebody wrote, `bad/NAME.txt` is what they are told.
 //! A file may hold several sources, each after a line `#file NAME`. After a wanted change of wording, run with
 //! `BLESS=1` and read the difference.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use ringway_config::{Source, check, render};

@@ -1,4 +1,5 @@
 //! What the log says after a reload: one change at a time, and its line.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use ringway_config::{Config, Source, check, diff, render};

@@ -1,5 +1,6 @@
 //! Every file in `config/examples` is read, and none of them gives so much as a warning.
 //! Not what the values become (`good.rs`).
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use ringway_config::{Checked, Source, check, includes, render};

@@ -1,5 +1,6 @@
 //! What good files become: the model's values, case by case.
 //! Not the errors (`bad.rs`).
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use ringway_config::*;

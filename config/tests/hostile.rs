@@ -1,5 +1,6 @@
 //! Whatever a file holds, checking it ends soon and never panics.
 //! Not whether the errors are good ones (`bad.rs`).
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use ringway_config::{Source, check, diff, includes, render};

@@ -1,5 +1,6 @@
 //! What the keys of a route become: matches, splits, templates, rewrites, edits, answers.
 //! Not the errors (`bad.rs`), nor how defaults are inherited (`good.rs`).
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use ringway_config::*;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Waker;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,10 +26,12 @@ const CHORES_MS: u32 = 200;
 /// What the side thread tells a worker.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Serve by this plan from now on. `sockets` are the listening sockets that are new with it.
+    /// Serve by this plan from now on. `sockets` are the listening sockets that are new with it; `taken` is told when new
+    /// exchanges follow it.
     Publish {
         plan: Arc<Plan>,
         sockets: Vec<(DoorKey, TcpListener)>,
+        taken: mpsc::Sender<()>,
     },
     /// Accept nothing more, close what is idle, end the rest after its exchange.
     Drain,
@@ -100,7 +102,15 @@ impl Lane {
         io::spawn(self.clone().chores());
         while let Some(order) = orders.recv().await {
             match order {
-                Order::Publish { plan, sockets } => self.publish(plan, sockets),
+                Order::Publish {
+                    plan,
+                    sockets,
+                    taken,
+                } => {
+                    self.publish(plan, sockets);
+                    // Whoever asked may have stopped waiting.
+                    let _ = taken.send(());
+                }
                 Order::Drain => self.drain(),
                 Order::Stop => break,
             }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringway_balancer::Gate;
 use ringway_config::{Config, Io, Workers};
@@ -26,6 +26,8 @@ use crate::sockets;
 
 /// Orders that may wait for a worker; one reload is one order.
 const MAILBOX: usize = 256;
+/// How long a reload waits to be followed everywhere before it goes on all the same.
+const PUBLISH_WAIT: Duration = Duration::from_secs(5);
 
 /// The running proxy.
 pub struct Supervisor {
@@ -212,6 +214,23 @@ impl Supervisor {
         }
     }
 
+    /// Wait until every worker follows the new plan, so that "reloaded" is true for whoever reads it. A worker takes its
+    /// orders once per turn of its loop, so this is microseconds, unless the machine is very busy.
+    fn await_workers(&self, taken: &mpsc::Receiver<()>) {
+        let until = Instant::now() + PUBLISH_WAIT;
+        for _ in &self.lanes {
+            if taken
+                .recv_timeout(until.saturating_duration_since(Instant::now()))
+                .is_err()
+            {
+                tracing::warn!(
+                    "a worker has not taken the new configuration yet; it will with its next turn"
+                );
+                return;
+            }
+        }
+    }
+
     fn send(&self, worker: &Worker, order: Order) {
         if worker.orders.send(order).is_err() && !self.stopping {
             tracing::error!("a worker does not take its orders");
@@ -232,15 +251,17 @@ impl Proxy for Supervisor {
             .map_err(|e| vec![format!("access_log.to: {e}")])?;
         // From here on nothing fails.
         self.access_log.switch(log);
+        let (taken, all_taken) = mpsc::channel();
         for (worker, sockets) in self.lanes.iter().zip(bound.by_worker) {
-            self.send(
-                worker,
-                Order::Publish {
-                    plan: plan.clone(),
-                    sockets,
-                },
-            );
+            let order = Order::Publish {
+                plan: plan.clone(),
+                sockets,
+                taken: taken.clone(),
+            };
+            self.send(worker, order);
         }
+        drop(taken);
+        self.await_workers(&all_taken);
         self.assembler.commit(config, &plan);
         self.listeners = config
             .listeners

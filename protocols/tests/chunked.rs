@@ -1,6 +1,7 @@
 //! Golden table of chunked bodies, whole and in pieces.
 //!
 //! Not here: heads (`heads.rs`).
+#![forbid(unsafe_code)]
 
 mod support;
 

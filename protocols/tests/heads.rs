@@ -1,6 +1,7 @@
 //! Golden tables of request and response heads, whole and in pieces.
 //!
 //! Not here: rewriting (`rewrite.rs`), bodies (`chunked.rs`).
+#![forbid(unsafe_code)]
 
 mod support;
 

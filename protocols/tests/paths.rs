@@ -1,6 +1,7 @@
 //! Golden table of path normalisation.
 //!
 //! Not here: matching.
+#![forbid(unsafe_code)]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! Golden tables of rewritten heads, and what must hold of every rewritten head.
 //!
 //! Not here: which heads are accepted (`heads.rs`).
+#![forbid(unsafe_code)]
 
 mod support;
 

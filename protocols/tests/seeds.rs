@@ -1,6 +1,7 @@
 //! Replays what the fuzz targets start from, and a few thousand changed copies, on the stable toolchain.
 //!
 //! Not here: the targets' bodies; they are shared with `tests/fuzz`.
+#![forbid(unsafe_code)]
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! What reading and rewriting a head costs: `cargo test --release -p ringway-protocols --test speed -- --ignored --nocapture`.
 //!
 //! Not here: assertions about time; a machine under load would make them lie.
-
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "printing is its purpose")]
 
 mod support;
