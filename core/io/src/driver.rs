@@ -22,6 +22,10 @@ use crate::uring::UringDriver;
 use crate::worker::{DriverChoice, DriverKind, Worker, WorkerOptions};
 
 /// The kernel interface in use.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per worker, and never moved on the data path"
+)]
 pub(crate) enum Driver {
     Uring(UringDriver),
     Epoll(EpollDriver),
@@ -33,6 +37,10 @@ pub(crate) struct Io {
     pub(crate) wheel: Wheel,
     pub(crate) driver: Driver,
     pub(crate) spill: SpillPool,
+    #[expect(
+        clippy::vec_box,
+        reason = "the kernel reads a lent state: its address must not change"
+    )]
     tx_pool: Vec<Box<TxState>>,
     /// Slots (and generations) that found no receive buffer, first come first served.
     pub(crate) starved: VecDeque<(u32, u32)>,
@@ -351,14 +359,16 @@ impl Io {
         counters::add(&w.counters.bytes_received, u64::from(len));
     }
 
-    /// The peer's end. If a send found the connection reset, the kernel has already reported the reset there, and this "end" is
-    /// what is left of it: it must not pass for a clean one.
+    /// The peer's end. If sending has failed before, the kernel has reported (and forgotten) a reset there, and this "end" may be all
+    /// that is left of it: a cut message must not pass for a whole one. What we broke ourselves, by FIN or cancel, does not count.
     pub(crate) fn on_end(&mut self, index: u32) {
         let slot = self.slots.at(index);
-        if slot.tx_errno != 0 && slot.tx_errno != libc::EPIPE && slot.tx_errno != libc::ECANCELED {
-            slot.rx_errno = slot.tx_errno;
-        } else {
-            slot.set(flag::RX_EOF);
+        match slot.tx_errno {
+            0 | libc::ECANCELED => slot.set(flag::RX_EOF),
+            _ if slot.has(flag::FIN_SENT) => slot.set(flag::RX_EOF),
+            // A send that was cut short returns its count, and only the next one fails, with EPIPE.
+            libc::EPIPE => slot.rx_errno = libc::ECONNRESET,
+            e => slot.rx_errno = e,
         }
     }
 
