@@ -192,12 +192,14 @@ impl Executor {
         }
     }
 
-    /// Wake a stored waker; may be called while the worker's sockets are borrowed.
+    /// Wake a stored waker; may be called while the worker's sockets are borrowed. Ours stays in its place; one that is not ours is
+    /// taken out and called later, because it may do anything.
     #[inline]
-    pub(crate) fn wake(&self, waker: &Waker) {
-        match own_id(waker) {
-            Some(id) if worker_of(id) == self.worker => self.wake_id(id),
-            _ => self.foreign.borrow_mut().push(waker.clone()),
+    pub(crate) fn wake(&self, place: &mut Option<Waker>) {
+        match place.as_ref().map(own_id) {
+            Some(Some(id)) if worker_of(id) == self.worker => self.wake_id(id),
+            Some(_) => self.foreign.borrow_mut().extend(place.take()),
+            None => {}
         }
     }
 

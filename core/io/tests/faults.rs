@@ -23,8 +23,8 @@ use support::*;
 
 #[test]
 fn tiny_rings_carry_many_connections() {
-    for driver in DRIVERS {
-        let counters = worker(tiny(driver), || async {
+    for setup in SETUPS {
+        let counters = worker(tiny(setup), || async {
             let std = TcpListener::bind("127.0.0.1:0").expect("bind");
             let address = SockAddr::from(std.local_addr().expect("address"));
             let listener = Listener::from_std(std).expect("listener");
@@ -46,7 +46,7 @@ fn tiny_rings_carry_many_connections() {
             }))
             .await;
         });
-        if driver == ringway_io::DriverChoice::Uring {
+        if setup != Setup::Epoll {
             // (Epoll holds one buffer at a time here, so only the ring runs out.)
             let dry = counters.buffers_exhausted.load(Relaxed);
             assert!(dry > 0, "the pool was meant to run dry");
@@ -61,8 +61,8 @@ fn tiny_rings_carry_many_connections() {
 
 #[test]
 fn starved_streams_wait_for_buffers_without_spinning() {
-    for driver in DRIVERS {
-        let options = tiny(driver);
+    for setup in SETUPS {
+        let options = tiny(setup);
         let counters = options.counters.clone();
         worker(options, || async move {
             // Four streams, whose bytes are held, take all buffers; a fifth must wait.
@@ -109,8 +109,8 @@ async fn polled<F: Future>(n: usize, f: F) -> Option<F::Output> {
 
 #[test]
 fn receives_dropped_at_every_point_lose_nothing() {
-    for driver in DRIVERS {
-        for options in [options(driver), tiny(driver)] {
+    for setup in SETUPS {
+        for options in [options(setup), tiny(setup)] {
             worker(options, || async {
                 let mut dice = Dice::new("dropped receives");
                 let bytes = dice.bytes(20_000);
@@ -151,8 +151,8 @@ async fn exchange(address: SockAddr) {
 
 #[test]
 fn an_exchange_dropped_at_every_await_point_leaves_nothing() {
-    for driver in DRIVERS {
-        for options in [options(driver), tiny(driver)] {
+    for setup in SETUPS {
+        for options in [options(setup), tiny(setup)] {
             worker(options, || async {
                 let std = TcpListener::bind("127.0.0.1:0").expect("bind");
                 let address = SockAddr::from(std.local_addr().expect("address"));
@@ -179,8 +179,8 @@ fn an_exchange_dropped_at_every_await_point_leaves_nothing() {
 
 #[test]
 fn tunnels_dropped_at_every_point_leave_the_streams_usable() {
-    for driver in DRIVERS {
-        worker(options(driver), || async {
+    for setup in SETUPS {
+        worker(options(setup), || async {
             for n in 0..12 {
                 let (client, a) = streams();
                 let (b, server) = streams();
@@ -223,7 +223,7 @@ fn reset(s: std::net::TcpStream) {
 
 #[test]
 fn resets_in_each_state() {
-    both(|| async {
+    everywhere(|| async {
         // Idle with nobody waiting, then asked.
         let (a, b) = tcp_pair();
         let b = stream(b);
@@ -278,8 +278,8 @@ fn resets_in_each_state() {
 
 #[test]
 fn cancel_races() {
-    for driver in DRIVERS {
-        for options in [options(driver), tiny(driver)] {
+    for setup in SETUPS {
+        for options in [options(setup), tiny(setup)] {
             worker(options, || async {
                 let mut dice = Dice::new("races");
                 for _ in 0..300 {
@@ -333,8 +333,8 @@ fn cancel_races() {
 
 #[test]
 fn streams_dropped_while_sending() {
-    for driver in DRIVERS {
-        for options in [options(driver), tiny(driver)] {
+    for setup in SETUPS {
+        for options in [options(setup), tiny(setup)] {
             worker(options, || async {
                 let mut dice = Dice::new("dropped senders");
                 for _ in 0..200 {
@@ -372,7 +372,7 @@ fn streams_dropped_while_sending() {
 
 #[test]
 fn mailboxes_from_other_threads() {
-    both(|| async {
+    everywhere(|| async {
         let (tx, mut rx) = mailbox::<u64>(8);
         let threads: Vec<_> = (0..4u64)
             .map(|t| {
@@ -407,11 +407,11 @@ fn mailboxes_from_other_threads() {
 
 #[test]
 fn wakers_outlive_tasks_and_workers() {
-    for driver in DRIVERS {
+    for setup in SETUPS {
         let kept = Arc::new(Mutex::new(Vec::<Waker>::new()));
         for _ in 0..3 {
             let theirs = kept.clone();
-            worker(options(driver), move || async move {
+            worker(options(setup), move || async move {
                 for waker in theirs.lock().expect("not poisoned").iter() {
                     waker.wake_by_ref();
                 }
@@ -454,8 +454,8 @@ fn wakers_outlive_tasks_and_workers() {
 
 #[test]
 fn a_sleeping_worker_is_woken_from_outside() {
-    for driver in DRIVERS {
-        worker(options(driver), || async {
+    for setup in SETUPS {
+        worker(options(setup), || async {
             for _ in 0..200 {
                 let flag = Arc::new(AtomicBool::new(false));
                 let theirs = flag.clone();
@@ -485,8 +485,8 @@ fn the_end_with_everything_in_flight() {
     thread_local! {
         static KEPT: RefCell<Vec<(Stream, Buf, OutBuf)>> = const { RefCell::new(Vec::new()) };
     }
-    for driver in DRIVERS {
-        for options in [options(driver), tiny(driver)] {
+    for setup in SETUPS {
+        for options in [options(setup), tiny(setup)] {
             let counters = options.counters.clone();
             let mut peers = Vec::new();
             let peers_of = &mut peers;
@@ -559,7 +559,7 @@ fn the_end_with_everything_in_flight() {
                 assert!(matches!(s.poll_flush(&mut cx), Poll::Ready(Err(_))));
             });
             // They are dropped inside the next worker of this thread, whose slots and buffers must not notice.
-            worker(support::options(driver), || async {
+            worker(support::options(setup), || async {
                 let kept = KEPT.take();
                 let (a, b) = streams();
                 send_all(&a, b"fresh").await.expect("sent");
@@ -575,8 +575,8 @@ fn the_end_with_everything_in_flight() {
 
 #[test]
 fn a_panicking_task_ends_alone() {
-    for driver in DRIVERS {
-        let options = options(driver);
+    for setup in SETUPS {
+        let options = options(setup);
         let counters = options.counters.clone();
         run(options, || async {
             struct Loud;
@@ -602,7 +602,7 @@ fn a_panicking_task_ends_alone() {
             run(
                 WorkerOptions {
                     counters,
-                    ..support::options(driver)
+                    ..support::options(setup)
                 },
                 || async { panic!("main") }
             )
@@ -633,8 +633,8 @@ impl Drop for Nosy {
 
 #[test]
 fn foreign_wakers_run_when_nothing_is_borrowed() {
-    for driver in DRIVERS {
-        worker(options(driver), || async {
+    for setup in SETUPS {
+        worker(options(setup), || async {
             let woken = Arc::new(AtomicBool::new(false));
             let (a, b) = streams();
             let waker = Waker::from(Arc::new(Nosy(woken.clone())));
@@ -664,7 +664,7 @@ fn foreign_wakers_run_when_nothing_is_borrowed() {
 #[test]
 fn pooled_futures_move_and_outlive() {
     let outside = pooled(async { 7 });
-    both(|| async {
+    everywhere(|| async {
         let big = pooled(async {
             let block = [3u8; 5000];
             yield_now().await;
@@ -683,7 +683,7 @@ fn pooled_futures_move_and_outlive() {
 
 #[test]
 fn a_thread_runs_one_worker_at_a_time() {
-    both(|| async {
+    everywhere(|| async {
         assert!(run(WorkerOptions::default(), || async {}).is_err());
     });
 }

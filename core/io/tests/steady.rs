@@ -39,8 +39,8 @@ const ROUNDS: u32 = 10_000;
 fn steady_state_allocates_nothing() {
     println!("slot: {SLOT_SIZE} bytes");
     assert!((100..=256).contains(&SLOT_SIZE));
-    for driver in DRIVERS {
-        worker(options(driver), || async {
+    for setup in SETUPS {
+        worker(options(setup), || async {
             // Echo through a tunnel: client <-> a | b <-> server.
             let (client, a) = streams();
             let (b, server) = streams();

@@ -1,4 +1,4 @@
-//! Streams, listeners and dials as they are meant to be used, on both drivers.
+//! Streams, listeners and dials as they are meant to be used, on every setup.
 
 mod support;
 
@@ -18,12 +18,9 @@ use support::*;
 
 #[test]
 fn the_chosen_driver_runs() {
-    for (choice, kind) in DRIVERS
-        .into_iter()
-        .zip([DriverKind::Uring, DriverKind::Epoll])
-    {
-        worker(options(choice), move || async move {
-            assert_eq!(driver(), kind)
+    for setup in SETUPS {
+        worker(options(setup), move || async move {
+            assert_eq!(driver() == DriverKind::Epoll, setup == Setup::Epoll);
         });
     }
 }
@@ -39,7 +36,7 @@ fn this_kernel_has_what_the_ring_needs() {
 
 #[test]
 fn accepted_connections_echo() {
-    both(|| async {
+    everywhere(|| async {
         let std = TcpListener::bind("127.0.0.1:0").expect("bind");
         let address = SockAddr::from(std.local_addr().expect("address"));
         let listener = Listener::from_std(std).expect("listener");
@@ -78,7 +75,7 @@ fn accepted_connections_echo() {
 
 #[test]
 fn segments_of_every_kind_arrive_in_order() {
-    both(|| async {
+    everywhere(|| async {
         let (a, b) = streams();
         send_all(&b, b"buffer").await.expect("sent");
         let mut got = recv_exactly(&a, 0).await;
@@ -106,7 +103,7 @@ fn segments_of_every_kind_arrive_in_order() {
 
 #[test]
 fn a_full_queue_gives_the_segment_back() {
-    both(|| async {
+    everywhere(|| async {
         let (a, b) = streams();
         for _ in 0..Stream::QUEUE {
             a.queue(&b"x"[..]).expect("room");
@@ -121,7 +118,7 @@ fn a_full_queue_gives_the_segment_back() {
 
 #[test]
 fn views_can_be_split_cloned_and_put_back() {
-    both(|| async {
+    everywhere(|| async {
         let (a, b) = streams();
         send_all(&a, b"hello world").await.expect("sent");
         let mut buf = b.recv().await.expect("bytes").expect("no end");
@@ -143,8 +140,8 @@ fn views_can_be_split_cloned_and_put_back() {
 
 #[test]
 fn large_transfers_are_whole() {
-    for driver in DRIVERS {
-        worker(options(driver), || async {
+    for setup in SETUPS {
+        worker(options(setup), || async {
             let mut dice = Dice::new("large");
             let bytes = Rc::new(dice.bytes(8 << 20));
             let (a, b) = streams();
@@ -164,8 +161,8 @@ fn large_transfers_are_whole() {
 
 #[test]
 fn a_slow_reader_bounds_the_buffers() {
-    for driver in DRIVERS {
-        let options = options(driver);
+    for setup in SETUPS {
+        let options = options(setup);
         let counters = options.counters.clone();
         let quota = u64::from(options.receive_quota.div_ceil(options.buffer_size));
         worker(options, || async move {
@@ -194,8 +191,8 @@ fn a_slow_reader_bounds_the_buffers() {
 #[test]
 fn single_bytes_do_not_take_the_pool() {
     // The peer sends thousands of one-byte segments, and nobody reads.
-    for driver in DRIVERS {
-        let options = options(driver);
+    for setup in SETUPS {
+        let options = options(setup);
         let counters = options.counters.clone();
         worker(options, || async move {
             let (mut a, b) = tcp_pair();
@@ -224,7 +221,7 @@ fn single_bytes_do_not_take_the_pool() {
 
 #[test]
 fn half_close_works_both_ways() {
-    both(|| async {
+    everywhere(|| async {
         let (a, b) = streams();
         a.queue(&b"question"[..]).expect("room");
         a.shutdown_write();
@@ -238,7 +235,7 @@ fn half_close_works_both_ways() {
 
 #[test]
 fn dropping_sends_what_is_queued() {
-    both(|| async {
+    everywhere(|| async {
         let bytes = Dice::new("drop").bytes(3_000_000);
         let (a, b) = streams();
         let mut out = OutBuf::take();
@@ -254,7 +251,7 @@ fn dropping_sends_what_is_queued() {
 
 #[test]
 fn abort_resets() {
-    both(|| async {
+    everywhere(|| async {
         let (a, b) = streams();
         send_all(&a, b"x").await.expect("sent");
         assert_eq!(recv_exactly(&b, 1).await, b"x");
@@ -269,7 +266,7 @@ fn abort_resets() {
 
 #[test]
 fn a_lingering_close_lets_the_answer_through() {
-    both(|| async {
+    everywhere(|| async {
         let (mut a, b) = tcp_pair();
         let b = stream(b);
         a.write_all(&[1; 100_000]).expect("sent");
@@ -293,7 +290,7 @@ fn a_lingering_close_lets_the_answer_through() {
 
 #[test]
 fn a_quiet_stream_notices_data_and_fin() {
-    both(|| async {
+    everywhere(|| async {
         for fin in [false, true] {
             let (mut a, b) = tcp_pair();
             let b = stream(b);
@@ -316,7 +313,7 @@ fn a_quiet_stream_notices_data_and_fin() {
 
 #[test]
 fn fin_is_not_broken_but_a_later_reset_is() {
-    both(|| async {
+    everywhere(|| async {
         let (a, b) = tcp_pair();
         let b = stream(b);
         a.shutdown(std::net::Shutdown::Write).expect("FIN");
@@ -336,7 +333,7 @@ fn fin_is_not_broken_but_a_later_reset_is() {
 
 #[test]
 fn a_reset_is_noticed_while_the_queue_is_full() {
-    both(|| async {
+    everywhere(|| async {
         let (mut a, b) = tcp_pair();
         let b = stream(b);
         a.write_all(&vec![1; 300_000]).expect("sent");
@@ -353,7 +350,7 @@ fn a_reset_is_noticed_while_the_queue_is_full() {
 
 #[test]
 fn deadlines_end_every_wait() {
-    both(|| async {
+    everywhere(|| async {
         // Receive.
         let (a, b) = streams();
         let start = now_ms();
@@ -410,8 +407,8 @@ fn deadlines_end_every_wait() {
 
 #[test]
 fn a_stream_that_cannot_drain_is_closed_by_its_deadline() {
-    for driver in DRIVERS {
-        let options = options(driver);
+    for setup in SETUPS {
+        let options = options(setup);
         let counters = options.counters.clone();
         worker(options, || async move {
             let (a, _b) = tcp_pair();
@@ -458,7 +455,7 @@ fn full_listener() -> (SockAddr, Vec<std::net::TcpStream>, socket2::Socket) {
 
 #[test]
 fn dials_fail_as_they_should() {
-    both(|| async {
+    everywhere(|| async {
         // Refused.
         let gone = TcpListener::bind("127.0.0.1:0")
             .expect("bind")
@@ -487,7 +484,7 @@ fn dials_fail_as_they_should() {
 
 #[test]
 fn unix_sockets_work() {
-    both(|| async {
+    everywhere(|| async {
         let (a, b) = std::os::unix::net::UnixStream::pair().expect("pair");
         let (a, b) = (stream(a), stream(b));
         spawn(echo(b));
@@ -500,7 +497,7 @@ fn unix_sockets_work() {
 
 #[test]
 fn tunnels_carry_both_ways_with_half_close() {
-    both(|| async {
+    everywhere(|| async {
         let (client, a) = streams();
         let (b, server) = streams();
         let up = Rc::new(Dice::new("tunnel").bytes(3_000_000));
@@ -524,7 +521,7 @@ fn tunnels_carry_both_ways_with_half_close() {
 
 #[test]
 fn tunnels_end_when_idle_and_when_a_side_breaks() {
-    both(|| async {
+    everywhere(|| async {
         let (_client, a) = streams();
         let (b, server) = streams();
         let (up, down) = (Cell::new(0), Cell::new(0));
@@ -533,5 +530,57 @@ fn tunnels_end_when_idle_and_when_a_side_breaks() {
         server.abort();
         let e = tunnel(&a, &b, 5_000, &up, &down).await.expect_err("reset");
         assert_eq!(e.kind(), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn a_burst_of_connections_waits_for_its_turn() {
+    everywhere(|| async {
+        let std = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let std = std.expect("socket");
+        std.bind(
+            &"127.0.0.1:0"
+                .parse::<std::net::SocketAddr>()
+                .expect("address")
+                .into(),
+        )
+        .expect("bind");
+        std.listen(1024).expect("listen");
+        let address = std
+            .local_addr()
+            .expect("address")
+            .as_socket()
+            .expect("IPv4");
+        let listener = Listener::from_fd(std.into()).expect("listener");
+        // Arms the accept; nobody asks for what comes.
+        assert!(within(1, listener.accept()).await.is_none());
+        let clients = std::thread::spawn(move || {
+            let clients: Vec<_> = (0..700)
+                .map(|_| std::net::TcpStream::connect(address).expect("connected"))
+                .collect();
+            clients
+        });
+        while !clients.is_finished() {
+            sleep(1).await;
+        }
+        let clients = clients.join().expect("no panic");
+        let mut seen = Vec::new();
+        for _ in 0..clients.len() {
+            let s = listener.accept().await.expect("a connection");
+            seen.push(
+                s.peer_addr()
+                    .expect("address")
+                    .as_socket()
+                    .expect("IPv4")
+                    .port(),
+            );
+        }
+        let mut ports: Vec<_> = clients
+            .iter()
+            .map(|c| c.local_addr().expect("address").port())
+            .collect();
+        ports.sort_unstable();
+        seen.sort_unstable();
+        assert_eq!(seen, ports);
     });
 }
