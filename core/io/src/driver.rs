@@ -64,15 +64,13 @@ const MIN_VIEWS: usize = 16;
 
 impl Io {
     pub(crate) fn new(options: &WorkerOptions, eventfd: i32, now_ms: u64) -> io::Result<Io> {
-        let uring = match options.driver {
-            DriverChoice::Uring => true,
-            DriverChoice::Epoll => false,
-            DriverChoice::Auto => probe::uring_suffices(),
-        };
-        let driver = if uring {
-            Driver::Uring(UringDriver::new(options, eventfd)?)
-        } else {
-            Driver::Epoll(EpollDriver::new(eventfd)?)
+        let driver = match options.driver {
+            DriverChoice::Uring => Driver::Uring(UringDriver::new(options, eventfd)?),
+            DriverChoice::Epoll => Driver::Epoll(EpollDriver::new(eventfd)?),
+            DriverChoice::Auto => match Io::try_uring(options, eventfd) {
+                Some(driver) => Driver::Uring(driver),
+                None => Driver::Epoll(EpollDriver::new(eventfd)?),
+            },
         };
         let quota = options.receive_quota.max(1);
         Ok(Io {
@@ -88,6 +86,15 @@ impl Io {
                 .clamp(MIN_VIEWS, 4096),
             inflight: 0,
         })
+    }
+
+    /// The ring, if the probe found what it needs. A ring that cannot be had nevertheless (memory, descriptors) is no reason not to
+    /// serve; `worker::driver` tells which it became.
+    fn try_uring(options: &WorkerOptions, eventfd: i32) -> Option<UringDriver> {
+        if !probe::uring_suffices() {
+            return None;
+        }
+        UringDriver::new(options, eventfd).ok()
     }
 
     pub(crate) fn kind(&self) -> DriverKind {
@@ -254,7 +261,10 @@ impl Io {
     pub(crate) fn wake_rx(&mut self, w: &Worker, index: u32) {
         let slot = self.slots.at(index);
         if slot.has(flag::RX_WAIT | flag::BROKEN_WAIT) {
-            slot.clear(flag::RX_WAIT | flag::BROKEN_WAIT);
+            slot.clear(flag::RX_WAIT);
+            if slot.is_broken() {
+                slot.clear(flag::BROKEN_WAIT);
+            }
             w.exec.wake(&mut slot.rx_waker);
         }
     }

@@ -67,9 +67,10 @@ fn cached() -> &'static Probe {
     static PROBE: OnceLock<Probe> = OnceLock::new();
     PROBE.get_or_init(|| {
         // On a thread of its own: registered ring descriptors belong to the thread.
-        let uring = std::thread::spawn(|| try_uring().map_err(|e| explain(&e)))
-            .join()
-            .unwrap_or_else(|_| Err("trying io_uring failed unexpectedly".to_owned()));
+        let uring =
+            std::thread::spawn(|| try_uring().map_err(|e| explain(&e, disabled().as_deref())))
+                .join()
+                .unwrap_or_else(|_| Err("trying io_uring failed unexpectedly".to_owned()));
         Probe {
             uring,
             kernel: kernel_release(),
@@ -87,10 +88,14 @@ fn kernel_release() -> String {
     release.to_string_lossy().into_owned()
 }
 
+/// The sysctl that forbids io_uring (6.6), where it exists.
+fn disabled() -> Option<String> {
+    let value = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok()?;
+    Some(value.trim().to_owned())
+}
+
 /// What forbids io_uring, in words that say what to change.
-fn explain(error: &io::Error) -> String {
-    let sysctl = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok();
-    let sysctl = sysctl.as_deref().map(str::trim);
+fn explain(error: &io::Error, sysctl: Option<&str>) -> String {
     match (error.raw_os_error(), sysctl) {
         (Some(libc::EPERM), Some(v @ ("1" | "2"))) => {
             format!("the sysctl kernel.io_uring_disabled is {v} (0 allows io_uring for everybody, 1 for a group only)")
@@ -194,4 +199,26 @@ fn try_recv(ring: &mut Ring, credit: u32) -> io::Result<bool> {
         0 => results.first() == Some(&(8, true)),
         n => results == [(n as i32, false)],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_forbids() {
+        for (errno, sysctl, word) in [
+            (libc::EPERM, Some("2"), "kernel.io_uring_disabled is 2"),
+            (libc::EPERM, Some("1"), "kernel.io_uring_disabled is 1"),
+            (libc::EPERM, Some("0"), "seccomp"),
+            (libc::EPERM, None, "seccomp"),
+            (libc::ENOSYS, None, "ENOSYS"),
+            (libc::EINVAL, Some("0"), "too old"),
+            (libc::ENOMEM, Some("0"), "ulimit -l"),
+            (libc::EIO, Some("0"), "os error 5"),
+        ] {
+            let text = explain(&io::Error::from_raw_os_error(errno), sysctl);
+            assert!(text.contains(word), "{errno}: {text}");
+        }
+    }
 }

@@ -256,6 +256,12 @@ impl Slot {
         self.flags &= !flags;
     }
 
+    /// Errors of either direction, or the deadline.
+    #[inline]
+    pub(crate) fn is_broken(&self) -> bool {
+        self.rx_errno != 0 || self.tx_errno != 0 || self.has(flag::TIMED_OUT)
+    }
+
     /// The descriptor's number; -1 without one, which every system call refuses.
     #[inline]
     pub(crate) fn raw_fd(&self) -> i32 {

@@ -687,3 +687,86 @@ fn a_thread_runs_one_worker_at_a_time() {
         assert!(run(WorkerOptions::default(), || async {}).is_err());
     });
 }
+
+#[test]
+fn the_last_words_are_sent() {
+    for setup in SETUPS {
+        let (mut a, b) = tcp_pair();
+        worker(options(setup), || async {
+            let b = stream(b);
+            b.queue(&b"bye"[..]).expect("room");
+        });
+        let mut got = Vec::new();
+        std::io::Read::read_to_end(&mut a, &mut got).expect("a clean end");
+        assert_eq!(got, b"bye");
+    }
+}
+
+/// The worker's own bookkeeping breaks in no case: thousands of random steps on a few sockets.
+#[test]
+fn random_walks() {
+    for setup in SETUPS {
+        for options in [options(setup), tiny(setup)] {
+            worker(options, || async {
+                let mut dice = Dice::new("walk");
+                let mut pairs: Vec<(Option<Stream>, Option<Stream>)> = Vec::new();
+                let mut kept = Vec::new();
+                let mut cx_flag = 0u64;
+                for _ in 0..6_000 {
+                    if pairs.len() < 6 {
+                        let (a, b) = streams();
+                        pairs.push((Some(a), Some(b)));
+                    }
+                    let at = dice.roll(pairs.len() as u64) as usize;
+                    let pair = &mut pairs[at];
+                    let side = if dice.roll(2) == 0 {
+                        &mut pair.0
+                    } else {
+                        &mut pair.1
+                    };
+                    let Some(s) = side.as_ref() else {
+                        if pair.0.is_none() && pair.1.is_none() {
+                            pairs.swap_remove(at);
+                        }
+                        continue;
+                    };
+                    match dice.roll(16) {
+                        0 | 1 => {
+                            let n = dice.roll(3_000) as usize;
+                            let mut out = OutBuf::take();
+                            out.extend_from_slice(&dice.bytes(n));
+                            let _ = s.queue(out);
+                        }
+                        2 => s.submit(),
+                        3..=5 => kept.extend(s.try_recv()),
+                        6 => {
+                            if let Some(Ok(Some(buf))) = polled(1, s.recv()).await {
+                                s.unread(buf);
+                            }
+                        }
+                        7 => drop(polled(1, s.flush()).await),
+                        8 => drop(polled(1, poll_fn(|cx| s.poll_broken(cx))).await),
+                        9 => drop(polled(1, poll_fn(|cx| s.poll_readable(cx))).await),
+                        10 => s.set_deadline(dice.roll(60) as u32),
+                        11 => s.clear_deadline(),
+                        12 => cx_flag += u64::from(s.is_quiet()),
+                        13 if dice.roll(8) == 0 => s.shutdown_write(),
+                        14 if dice.roll(8) == 0 => match (dice.roll(3), side.take()) {
+                            (0, Some(s)) => s.abort(),
+                            (1, Some(s)) => s.close_lingering(1000, 30),
+                            (_, s) => drop(s),
+                        },
+                        _ => {
+                            kept.truncate(dice.roll(3) as usize);
+                            yield_now().await;
+                        }
+                    }
+                    if dice.roll(50) == 0 {
+                        sleep(1).await;
+                    }
+                }
+                assert!(cx_flag > 0, "some stream was quiet at some time");
+            });
+        }
+    }
+}
