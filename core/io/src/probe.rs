@@ -125,14 +125,23 @@ fn try_uring() -> io::Result<UringFeatures> {
     if let Ok(mut buffers) = BufRing::new(ring.io(), 4) {
         features.buffer_ring = true;
         buffers.publish(&pool);
-        features.multishot_recv = try_recv(&mut ring, 0).unwrap_or(false);
-        features.recv_credit = features.multishot_recv && try_recv(&mut ring, 4).unwrap_or(false);
-        // Both receives have ended, so nothing can take a buffer any more.
-        buffers.close(ring.io());
+        let plain = try_recv(&mut ring, 0);
+        let credit = if matches!(plain, Ok(true)) {
+            try_recv(&mut ring, 4)
+        } else {
+            Ok(false)
+        };
+        // A receive that was not waited for may still take a buffer: then the pool stays mapped.
+        let ended = plain.is_ok() && credit.is_ok();
+        features.multishot_recv = plain.unwrap_or(false);
+        features.recv_credit = credit.unwrap_or(false);
+        if buffers.close(ring.io()) && ended {
+            // SAFETY: both receives have ended, and the kernel has forgotten the buffer ring.
+            unsafe { pool.close() };
+        } else {
+            std::mem::forget(pool);
+        }
     }
-    drop(ring);
-    // The pool is left mapped: 256 bytes, and no proof is needed that the kernel is done with it.
-    std::mem::forget(pool);
     Ok(features)
 }
 
