@@ -280,16 +280,13 @@ impl Executor {
         }
     }
 
-    /// Drop every task; those that drops spawn too.
+    /// Drop every task. While the worker ends nothing new is spawned, so once through is enough.
     pub(crate) fn drop_all(&self) {
-        loop {
-            let next = {
-                let inner = self.inner.borrow();
-                inner.entries.iter().position(|e| e.task.is_some())
-            };
-            match next {
-                Some(index) => self.finish(index as u32),
-                None => break,
+        let count = self.inner.borrow().entries.len();
+        for index in 0..count {
+            let alive = self.inner.borrow().entries[index].task.is_some();
+            if alive {
+                self.finish(index as u32);
             }
         }
         self.wake_foreign();
