@@ -105,6 +105,7 @@ impl Io {
         // close(2); FIN goes out here, or RST if the peer's bytes were left unread.
         slot.fd = None;
         self.slots.free(index);
+        crate::counters::set(&w.counters.slots_in_use, u64::from(self.slots.live()));
     }
 
     /// The worker ends: close everything, whoever owns it, and wait (bounded) for the last completions.

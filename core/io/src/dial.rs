@@ -14,11 +14,26 @@ use crate::errno;
 use crate::slot::flag;
 use crate::socket;
 use crate::stream::{Owner, Stream};
-use crate::worker::{Worker, with_worker};
+use crate::timer::sleep;
+use crate::worker::{Worker, now_ms, with_worker};
+
+/// A Unix listener whose backlog is full is asked again so often; the kernel offers nothing to wait on.
+const RETRY_MS: u32 = 10;
 
 /// Connect. `TimedOut` after `ms`. TCP gets TCP_NODELAY. Dropping the future cancels.
 pub async fn dial(addr: &SockAddr, ms: u32) -> io::Result<Stream> {
-    let owner = begin(addr, ms)?;
+    let until = now_ms() + u64::from(ms);
+    let owner = loop {
+        match begin(addr, until) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && addr.is_unix() => {
+                if now_ms() + u64::from(RETRY_MS) > until {
+                    return Err(errno::timed_out());
+                }
+                sleep(RETRY_MS).await;
+            }
+            begun => break begun?,
+        }
+    };
     poll_fn(|cx| {
         owner
             .io(|w, io, index| io.poll_connected(w, index, cx))
@@ -30,21 +45,23 @@ pub async fn dial(addr: &SockAddr, ms: u32) -> io::Result<Stream> {
     Ok(stream)
 }
 
-fn begin(addr: &SockAddr, ms: u32) -> io::Result<Owner> {
+fn begin(addr: &SockAddr, until: u64) -> io::Result<Owner> {
     let fd = socket::stream_socket(addr)?;
     let begun = with_worker(|w| {
         let mut io = w.io.borrow_mut();
-        let index = if let Driver::Uring(_) = io.driver {
+        let inline = addr.is_unix() || matches!(io.driver, Driver::Epoll(_));
+        let index = if inline {
+            // A Unix connect is done or refused at once; the ring would ask a full backlog again and again.
+            // The epoll set is joined after connect(2): an unconnected socket reports a hang-up.
+            let connected = socket::connect(fd.as_raw_fd(), addr).map_err(errno::error)?;
+            io.adopt(w, fd, if connected { 0 } else { flag::CONNECTING })?
+        } else {
             let index = io.adopt(w, fd, 0)?;
             io.attach_tx(index).address = Some(addr.clone());
             io.connect_uring(index);
             index
-        } else {
-            // The set is joined after connect(2): an unconnected socket reports a hang-up.
-            let connected = socket::connect(fd.as_raw_fd(), addr).map_err(errno::error)?;
-            io.adopt(w, fd, if connected { 0 } else { flag::CONNECTING })?
         };
-        io.set_deadline(w, index, u64::from(ms));
+        io.set_deadline(w, index, until.saturating_sub(w.now_ms()));
         Ok(Owner::new(w, index))
     });
     begun.unwrap_or_else(|| Err(errno::worker_ended()))

@@ -1,27 +1,27 @@
 //! The sockets of a worker and the driver under them: what is the same for io_uring and epoll, and the one place that chooses.
 //!
 //! The interface is at socket level ("this slot may receive again", "send what is queued"), not at operation level. The ring's
-//! side is in `uring`, the readiness side in `epoll`; ending a socket is in `close`.
+//! side is in `uring`, the readiness side in `epoll`; `receive`, `send` and `close` are what is common to both.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, Waker};
 
-use crate::buffers::Buf;
 use crate::counters;
 use crate::epoll::EpollDriver;
-use crate::errno;
 use crate::probe;
-use crate::segment::Segment;
 use crate::slot::{SlotTable, SpillPool, flag};
-use crate::socket;
 use crate::timer::Wheel;
 use crate::tx::TxState;
 use crate::uring::UringDriver;
 use crate::worker::{DriverChoice, DriverKind, Worker, WorkerOptions};
 
 /// The kernel interface in use.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per worker, and never moved on the data path"
+)]
 pub(crate) enum Driver {
     Uring(UringDriver),
     Epoll(EpollDriver),
@@ -33,7 +33,11 @@ pub(crate) struct Io {
     pub(crate) wheel: Wheel,
     pub(crate) driver: Driver,
     pub(crate) spill: SpillPool,
-    tx_pool: Vec<Box<TxState>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "the kernel reads a lent state: its address must not change"
+    )]
+    pub(crate) tx_pool: Vec<Box<TxState>>,
     /// Slots (and generations) that found no receive buffer, first come first served.
     pub(crate) starved: VecDeque<(u32, u32)>,
     due: Vec<u32>,
@@ -52,7 +56,7 @@ pub(crate) enum Rx {
 }
 
 /// Send states kept for reuse: as many sockets may send at once without allocating.
-const KEEP_TX: usize = 1024;
+pub(crate) const KEEP_TX: usize = 1024;
 /// Starved sockets tried again per turn.
 const STARVED_PER_TURN: usize = 64;
 /// Views that may wait unread per connection even when they are tiny: a peer that sends single bytes must not take the pool.
@@ -60,15 +64,13 @@ const MIN_VIEWS: usize = 16;
 
 impl Io {
     pub(crate) fn new(options: &WorkerOptions, eventfd: i32, now_ms: u64) -> io::Result<Io> {
-        let uring = match options.driver {
-            DriverChoice::Uring => true,
-            DriverChoice::Epoll => false,
-            DriverChoice::Auto => probe::uring_suffices(),
-        };
-        let driver = if uring {
-            Driver::Uring(UringDriver::new(options, eventfd)?)
-        } else {
-            Driver::Epoll(EpollDriver::new(eventfd)?)
+        let driver = match options.driver {
+            DriverChoice::Uring => Driver::Uring(UringDriver::new(options, eventfd)?),
+            DriverChoice::Epoll => Driver::Epoll(EpollDriver::new(eventfd)?),
+            DriverChoice::Auto => match Io::try_uring(options, eventfd) {
+                Some(driver) => Driver::Uring(driver),
+                None => Driver::Epoll(EpollDriver::new(eventfd)?),
+            },
         };
         let quota = options.receive_quota.max(1);
         Ok(Io {
@@ -86,14 +88,21 @@ impl Io {
         })
     }
 
+    /// The ring, if the probe found what it needs. A ring that cannot be had nevertheless (memory, descriptors) is no reason not to
+    /// serve; `worker::driver` tells which it became.
+    fn try_uring(options: &WorkerOptions, eventfd: i32) -> Option<UringDriver> {
+        if !probe::uring_suffices() {
+            return None;
+        }
+        UringDriver::new(options, eventfd).ok()
+    }
+
     pub(crate) fn kind(&self) -> DriverKind {
         match self.driver {
             Driver::Uring(_) => DriverKind::Uring,
             Driver::Epoll(_) => DriverKind::Epoll,
         }
     }
-
-    // ------------------------------------------------------------------------------------------------- the worker's turn
 
     /// Act on deadlines that have passed.
     #[inline]
@@ -165,6 +174,11 @@ impl Io {
         if !slot.has(flag::STARVED) {
             slot.set(flag::STARVED);
             self.starved.push_back((index, slot.generation));
+            if self.starved.len() > 2 * self.slots.live() as usize + 64 {
+                // Mostly sockets that were closed while they waited.
+                let Io { slots, starved, .. } = self;
+                starved.retain(|&(index, generation)| slots.get(index, generation).is_some());
+            }
         }
     }
 
@@ -186,8 +200,6 @@ impl Io {
         counters::set(&w.counters.slots_in_use, u64::from(self.slots.live()));
         Ok(())
     }
-
-    // ------------------------------------------------------------------------------------------------------------- slots
 
     /// A slot for a socket (or a sleep). The caller owns it.
     pub(crate) fn new_slot(&mut self, w: &Worker, fd: Option<OwnedFd>) -> u32 {
@@ -249,10 +261,11 @@ impl Io {
     pub(crate) fn wake_rx(&mut self, w: &Worker, index: u32) {
         let slot = self.slots.at(index);
         if slot.has(flag::RX_WAIT | flag::BROKEN_WAIT) {
-            slot.clear(flag::RX_WAIT | flag::BROKEN_WAIT);
-            if let Some(waker) = &slot.rx_waker {
-                w.exec.wake(waker);
+            slot.clear(flag::RX_WAIT);
+            if slot.is_broken() {
+                slot.clear(flag::BROKEN_WAIT);
             }
+            w.exec.wake(&mut slot.rx_waker);
         }
     }
 
@@ -261,294 +274,7 @@ impl Io {
         let slot = self.slots.at(index);
         if slot.has(flag::TX_WAIT) {
             slot.clear(flag::TX_WAIT);
-            if let Some(waker) = &slot.tx_waker {
-                w.exec.wake(waker);
-            }
-        }
-    }
-
-    // --------------------------------------------------------------------------------------------------------- receiving
-
-    /// What a receive would find now; sees to it that something will come when it must wait.
-    #[inline]
-    pub(crate) fn rx_state(&mut self, w: &Worker, index: u32) -> Rx {
-        if let Driver::Epoll(_) = self.driver {
-            self.fill_epoll(w, index);
-        }
-        let slot = self.slots.at(index);
-        if !slot.rx.is_empty() {
-            return Rx::Bytes;
-        }
-        if slot.rx_errno != 0 {
-            return Rx::Error(slot.rx_errno);
-        }
-        if slot.has(flag::RX_EOF) {
-            return Rx::End;
-        }
-        if slot.has(flag::TIMED_OUT) {
-            return Rx::Error(libc::ETIMEDOUT);
-        }
-        if w.stopping.get() {
-            return Rx::Error(libc::ECONNABORTED);
-        }
-        self.want_recv(w, index);
-        Rx::Wait
-    }
-
-    #[inline]
-    pub(crate) fn poll_recv(
-        &mut self,
-        w: &Worker,
-        index: u32,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<Option<Buf>>> {
-        if let Some(buf) = self.pop_rx(w, index) {
-            return Poll::Ready(Ok(Some(buf)));
-        }
-        match self.rx_state(w, index) {
-            Rx::Bytes => Poll::Ready(Ok(self.pop_rx(w, index))),
-            Rx::End => Poll::Ready(Ok(None)),
-            Rx::Error(e) => Poll::Ready(Err(errno::error(e))),
-            Rx::Wait => {
-                self.wait_rx(w, index, flag::RX_WAIT, cx);
-                Poll::Pending
-            }
-        }
-    }
-
-    #[inline]
-    pub(crate) fn wait_rx(&mut self, w: &Worker, index: u32, flag: u32, cx: &mut Context<'_>) {
-        let slot = self.slots.at(index);
-        slot.set(flag);
-        remember(w, &mut slot.rx_waker, cx);
-    }
-
-    #[inline]
-    pub(crate) fn pop_rx(&mut self, w: &Worker, index: u32) -> Option<Buf> {
-        let slot = self.slots.at(index);
-        let buf = slot.rx.pop_front(&mut self.spill)?;
-        slot.rx_bytes = slot.rx_bytes.saturating_sub(buf.len() as u32);
-        if !slot.has(flag::RX_ARMED) {
-            self.want_recv(w, index);
-        }
-        Some(buf)
-    }
-
-    pub(crate) fn unread(&mut self, index: u32, buf: Buf) {
-        let slot = self.slots.at(index);
-        slot.rx_bytes = slot.rx_bytes.saturating_add(buf.len() as u32);
-        slot.rx.push_front(buf, &mut self.spill);
-    }
-
-    /// Bytes came in.
-    #[inline]
-    pub(crate) fn push_rx(&mut self, w: &Worker, index: u32, buf: Buf) {
-        let slot = self.slots.at(index);
-        let len = buf.len() as u32;
-        slot.rx_bytes = slot.rx_bytes.saturating_add(len);
-        slot.received += u64::from(len);
-        slot.rx.push_back(buf, &mut self.spill);
-        counters::add(&w.counters.bytes_received, u64::from(len));
-    }
-
-    /// The peer's end. If a send found the connection reset, the kernel has already reported the reset there, and this "end" is
-    /// what is left of it: it must not pass for a clean one.
-    pub(crate) fn on_end(&mut self, index: u32) {
-        let slot = self.slots.at(index);
-        if slot.tx_errno != 0 && slot.tx_errno != libc::EPIPE && slot.tx_errno != libc::ECANCELED {
-            slot.rx_errno = slot.tx_errno;
-        } else {
-            slot.set(flag::RX_EOF);
-        }
-    }
-
-    /// Broken: errors of either direction, or the deadline. Not the peer's FIN.
-    pub(crate) fn poll_broken(
-        &mut self,
-        w: &Worker,
-        index: u32,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Error> {
-        self.want_recv(w, index);
-        self.want_poll(w, index);
-        match self.broken(w, index) {
-            Some(e) => Poll::Ready(errno::error(e)),
-            None => {
-                self.wait_rx(w, index, flag::BROKEN_WAIT, cx);
-                Poll::Pending
-            }
-        }
-    }
-
-    pub(crate) fn broken(&mut self, w: &Worker, index: u32) -> Option<i32> {
-        let slot = self.slots.at(index);
-        if slot.rx_errno != 0 {
-            Some(slot.rx_errno)
-        } else if slot.tx_errno != 0 {
-            Some(slot.tx_errno)
-        } else if slot.has(flag::TIMED_OUT) {
-            Some(libc::ETIMEDOUT)
-        } else if w.stopping.get() {
-            Some(libc::ECONNABORTED)
-        } else {
-            None
-        }
-    }
-
-    // ----------------------------------------------------------------------------------------------------------- sending
-
-    #[inline]
-    pub(crate) fn queue(&mut self, index: u32, segment: Segment) -> Result<(), Segment> {
-        let slot = self.slots.at(index);
-        if slot.tx_errno != 0 || segment.bytes().is_empty() {
-            // The error is told by the flush; what cannot be sent any more is dropped.
-            return Ok(());
-        }
-        let tx = match &mut slot.tx {
-            Some(tx) => tx,
-            None => slot
-                .tx
-                .insert(self.tx_pool.pop().unwrap_or_else(TxState::new)),
-        };
-        if tx.room() == 0 {
-            return Err(segment);
-        }
-        tx.push(segment);
-        Ok(())
-    }
-
-    /// A send state for a connect, which keeps its address in there.
-    pub(crate) fn attach_tx(&mut self, index: u32) -> &mut TxState {
-        let tx = self.tx_pool.pop().unwrap_or_else(TxState::new);
-        self.slots.at(index).tx.insert(tx)
-    }
-
-    /// Send what is queued; if a send is in flight, its completion sends the rest.
-    #[inline]
-    pub(crate) fn submit(&mut self, w: &Worker, index: u32) {
-        let slot = self.slots.at(index);
-        if slot.tx_is_empty() {
-            return;
-        }
-        slot.set(flag::TX_WANTED);
-        if !slot.has(flag::TX_BUSY | flag::CONNECTING) {
-            self.start_send(w, index);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn start_send(&mut self, w: &Worker, index: u32) {
-        match self.driver {
-            Driver::Uring(_) => self.send_uring(index),
-            Driver::Epoll(_) => self.send_epoll(w, index),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn poll_flush(
-        &mut self,
-        w: &Worker,
-        index: u32,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.submit(w, index);
-        let slot = self.slots.at(index);
-        if slot.tx_errno != 0 {
-            return Poll::Ready(Err(errno::error(slot.tx_errno)));
-        }
-        if slot.tx_is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        if slot.has(flag::TIMED_OUT) {
-            return Poll::Ready(Err(errno::timed_out()));
-        }
-        if w.stopping.get() {
-            return Poll::Ready(Err(errno::worker_ended()));
-        }
-        self.wait_tx(w, index, cx);
-        Poll::Pending
-    }
-
-    #[inline]
-    pub(crate) fn wait_tx(&mut self, w: &Worker, index: u32, cx: &mut Context<'_>) {
-        let slot = self.slots.at(index);
-        slot.set(flag::TX_WAIT);
-        remember(w, &mut slot.tx_waker, cx);
-    }
-
-    /// Nothing is queued, and sending has not failed.
-    pub(crate) fn tx_is_quiet(&mut self, index: u32) -> bool {
-        let slot = self.slots.at(index);
-        slot.tx_is_empty() && slot.tx_errno == 0 && !slot.has(flag::FIN_WANTED | flag::FIN_SENT)
-    }
-
-    /// The kernel took `n` bytes of what is queued.
-    #[inline]
-    pub(crate) fn sent(&mut self, w: &Worker, index: u32, n: usize) {
-        let slot = self.slots.at(index);
-        slot.sent += n as u64;
-        if let Some(tx) = &mut slot.tx {
-            tx.consume(n);
-        }
-        counters::add(&w.counters.bytes_sent, n as u64);
-    }
-
-    /// Sending failed for good: nothing of the queue goes out any more.
-    pub(crate) fn send_failed(&mut self, w: &Worker, index: u32, errno: i32) {
-        let slot = self.slots.at(index);
-        slot.tx_errno = errno;
-        if let Some(tx) = &mut slot.tx {
-            tx.clear();
-        }
-        if slot.has(flag::BROKEN_WAIT) {
-            self.wake_rx(w, index);
-        }
-    }
-
-    /// Nothing is in flight: send more, or give the send state back and tell who waits.
-    #[inline]
-    pub(crate) fn after_send(&mut self, w: &Worker, index: u32) {
-        let slot = self.slots.at(index);
-        if !slot.tx_is_empty() {
-            if slot.has(flag::TX_WANTED) {
-                self.start_send(w, index);
-            }
-        } else {
-            self.detach_tx(index);
-        }
-        self.wake_tx(w, index);
-        if self.slots.at(index).has(flag::CLOSING) {
-            self.close_progress(w, index);
-        }
-    }
-
-    /// The queue is empty: give the send state back, and send FIN if that waited for it.
-    pub(crate) fn detach_tx(&mut self, index: u32) {
-        let slot = self.slots.at(index);
-        slot.clear(flag::TX_WANTED);
-        if let Some(mut tx) = slot.tx.take() {
-            tx.clear();
-            if self.tx_pool.len() < KEEP_TX {
-                self.tx_pool.push(tx);
-            }
-        }
-        if slot.has(flag::FIN_WANTED) {
-            slot.clear(flag::FIN_WANTED);
-            slot.set(flag::FIN_SENT);
-            socket::shutdown(slot.raw_fd(), libc::SHUT_WR);
-        }
-    }
-
-    pub(crate) fn shutdown_write(&mut self, w: &Worker, index: u32) {
-        let slot = self.slots.at(index);
-        if slot.has(flag::FIN_SENT) {
-            return;
-        }
-        slot.set(flag::FIN_WANTED);
-        if slot.tx_is_empty() && !slot.has(flag::TX_BUSY) {
-            self.detach_tx(index);
-        } else {
-            self.submit(w, index);
+            w.exec.wake(&mut slot.tx_waker);
         }
     }
 }

@@ -67,9 +67,10 @@ fn cached() -> &'static Probe {
     static PROBE: OnceLock<Probe> = OnceLock::new();
     PROBE.get_or_init(|| {
         // On a thread of its own: registered ring descriptors belong to the thread.
-        let uring = std::thread::spawn(|| try_uring().map_err(|e| explain(&e)))
-            .join()
-            .unwrap_or_else(|_| Err("trying io_uring failed unexpectedly".to_owned()));
+        let uring =
+            std::thread::spawn(|| try_uring().map_err(|e| explain(&e, disabled().as_deref())))
+                .join()
+                .unwrap_or_else(|_| Err("trying io_uring failed unexpectedly".to_owned()));
         Probe {
             uring,
             kernel: kernel_release(),
@@ -87,10 +88,14 @@ fn kernel_release() -> String {
     release.to_string_lossy().into_owned()
 }
 
+/// The sysctl that forbids io_uring (6.6), where it exists.
+fn disabled() -> Option<String> {
+    let value = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok()?;
+    Some(value.trim().to_owned())
+}
+
 /// What forbids io_uring, in words that say what to change.
-fn explain(error: &io::Error) -> String {
-    let sysctl = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok();
-    let sysctl = sysctl.as_deref().map(str::trim);
+fn explain(error: &io::Error, sysctl: Option<&str>) -> String {
     match (error.raw_os_error(), sysctl) {
         (Some(libc::EPERM), Some(v @ ("1" | "2"))) => {
             format!("the sysctl kernel.io_uring_disabled is {v} (0 allows io_uring for everybody, 1 for a group only)")
@@ -120,14 +125,23 @@ fn try_uring() -> io::Result<UringFeatures> {
     if let Ok(mut buffers) = BufRing::new(ring.io(), 4) {
         features.buffer_ring = true;
         buffers.publish(&pool);
-        features.multishot_recv = try_recv(&mut ring, 0).unwrap_or(false);
-        features.recv_credit = features.multishot_recv && try_recv(&mut ring, 4).unwrap_or(false);
-        // Both receives have ended, so nothing can take a buffer any more.
-        buffers.close(ring.io());
+        let plain = try_recv(&mut ring, 0);
+        let credit = if matches!(plain, Ok(true)) {
+            try_recv(&mut ring, 4)
+        } else {
+            Ok(false)
+        };
+        // A receive that was not waited for may still take a buffer: then the pool stays mapped.
+        let ended = plain.is_ok() && credit.is_ok();
+        features.multishot_recv = plain.unwrap_or(false);
+        features.recv_credit = credit.unwrap_or(false);
+        if buffers.close(ring.io()) && ended {
+            // SAFETY: both receives have ended, and the kernel has forgotten the buffer ring.
+            unsafe { pool.close() };
+        } else {
+            std::mem::forget(pool);
+        }
     }
-    drop(ring);
-    // The pool is left mapped: 256 bytes, and no proof is needed that the kernel is done with it.
-    std::mem::forget(pool);
     Ok(features)
 }
 
@@ -194,4 +208,26 @@ fn try_recv(ring: &mut Ring, credit: u32) -> io::Result<bool> {
         0 => results.first() == Some(&(8, true)),
         n => results == [(n as i32, false)],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_forbids() {
+        for (errno, sysctl, word) in [
+            (libc::EPERM, Some("2"), "kernel.io_uring_disabled is 2"),
+            (libc::EPERM, Some("1"), "kernel.io_uring_disabled is 1"),
+            (libc::EPERM, Some("0"), "seccomp"),
+            (libc::EPERM, None, "seccomp"),
+            (libc::ENOSYS, None, "ENOSYS"),
+            (libc::EINVAL, Some("0"), "too old"),
+            (libc::ENOMEM, Some("0"), "ulimit -l"),
+            (libc::EIO, Some("0"), "os error 5"),
+        ] {
+            let text = explain(&io::Error::from_raw_os_error(errno), sysctl);
+            assert!(text.contains(word), "{errno}: {text}");
+        }
+    }
 }

@@ -78,13 +78,16 @@ pub(crate) struct ListenState {
     pub(crate) queue: VecDeque<OwnedFd>,
 }
 
+/// Boxed, so that a slot pays eight bytes for what it rarely has.
+type Spill = Box<VecDeque<Buf>>;
+
 /// Received views in order. The first few lie in the slot; more spill to a pooled deque, so that a busy socket may hold many and an
 /// idle one pays for few.
 #[derive(Default)]
 pub(crate) struct RxQueue {
     inline: [Option<Buf>; RxQueue::INLINE],
     len: u8,
-    spill: Option<Box<VecDeque<Buf>>>,
+    spill: Option<Spill>,
 }
 
 impl RxQueue {
@@ -159,19 +162,19 @@ impl RxQueue {
 
 /// Empty deques for receive queues that spilled.
 #[derive(Default)]
-pub(crate) struct SpillPool(Vec<Box<VecDeque<Buf>>>);
+pub(crate) struct SpillPool(Vec<Spill>);
 
 impl SpillPool {
     /// More are freed: 64 sockets that hold many views at once is a lot for one worker.
     const KEEP: usize = 64;
 
-    fn take(&mut self) -> Box<VecDeque<Buf>> {
+    fn take(&mut self) -> Spill {
         self.0
             .pop()
             .unwrap_or_else(|| Box::new(VecDeque::with_capacity(16)))
     }
 
-    fn give(&mut self, deque: Box<VecDeque<Buf>>) {
+    fn give(&mut self, deque: Spill) {
         if self.0.len() < Self::KEEP && deque.capacity() <= 64 {
             self.0.push(deque);
         }
@@ -251,6 +254,12 @@ impl Slot {
     #[inline]
     pub(crate) fn clear(&mut self, flags: u32) {
         self.flags &= !flags;
+    }
+
+    /// Errors of either direction, or the deadline.
+    #[inline]
+    pub(crate) fn is_broken(&self) -> bool {
+        self.rx_errno != 0 || self.tx_errno != 0 || self.has(flag::TIMED_OUT)
     }
 
     /// The descriptor's number; -1 without one, which every system call refuses.

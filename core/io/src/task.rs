@@ -192,12 +192,14 @@ impl Executor {
         }
     }
 
-    /// Wake a stored waker; may be called while the worker's sockets are borrowed.
+    /// Wake a stored waker; may be called while the worker's sockets are borrowed. Ours stays in its place; one that is not ours is
+    /// taken out and called later, because it may do anything.
     #[inline]
-    pub(crate) fn wake(&self, waker: &Waker) {
-        match own_id(waker) {
-            Some(id) if worker_of(id) == self.worker => self.wake_id(id),
-            _ => self.foreign.borrow_mut().push(waker.clone()),
+    pub(crate) fn wake(&self, place: &mut Option<Waker>) {
+        match place.as_ref().map(own_id) {
+            Some(Some(id)) if worker_of(id) == self.worker => self.wake_id(id),
+            Some(_) => self.foreign.borrow_mut().extend(place.take()),
+            None => {}
         }
     }
 
@@ -278,16 +280,13 @@ impl Executor {
         }
     }
 
-    /// Drop every task; those that drops spawn too.
+    /// Drop every task. While the worker ends nothing new is spawned, so once through is enough.
     pub(crate) fn drop_all(&self) {
-        loop {
-            let next = {
-                let inner = self.inner.borrow();
-                inner.entries.iter().position(|e| e.task.is_some())
-            };
-            match next {
-                Some(index) => self.finish(index as u32),
-                None => break,
+        let count = self.inner.borrow().entries.len();
+        for index in 0..count {
+            let alive = self.inner.borrow().entries[index].task.is_some();
+            if alive {
+                self.finish(index as u32);
             }
         }
         self.wake_foreign();
@@ -377,6 +376,10 @@ impl Worker {
     pub(crate) fn run_tasks(&self, budget: u32) {
         let mut polls = 0;
         while polls < budget {
+            if polls % 32 == 31 {
+                // A long turn must not make the deadlines set in it early.
+                self.tick_clock();
+            }
             match self.exec.poll_one() {
                 Polled::Nothing => {
                     if !self.exec.has_ready() {

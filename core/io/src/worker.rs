@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -56,6 +57,9 @@ pub struct WorkerOptions {
     pub buffers: u16,
     /// Received bytes that may wait unread per connection.
     pub receive_quota: u32,
+    /// Let the kernel count the quota where the probe finds that it can; without it a receive over its quota is cancelled. (For
+    /// measuring, and for tests of the other way.)
+    pub recv_credit: bool,
     /// Where the worker counts.
     pub counters: Arc<Counters>,
 }
@@ -75,6 +79,7 @@ impl Default for WorkerOptions {
             buffers: 4096,
             // Four buffers: enough for a gigabit at a millisecond.
             receive_quota: 64 * 1024,
+            recv_credit: true,
             counters: Arc::new(Counters::default()),
         }
     }
@@ -183,8 +188,9 @@ pub fn run<F: Future<Output = ()> + 'static>(
     if let Some(cpu) = options.cpu {
         pin::pin(cpu);
     }
-    let worker = Worker::new(&options)?;
-    let entered = Entered::new(&*worker);
+    // Freed only after the orderly ending: should our own code panic, the kernel may still use what would be freed.
+    let worker = ManuallyDrop::new(Worker::new(&options)?);
+    let entered = Entered::new(&**worker);
 
     let state = Rc::new(Cell::new(Main::Running));
     // Called here, not in the task, because it may borrow from our caller. A panic passes through, after the same ending.
@@ -204,7 +210,7 @@ pub fn run<F: Future<Output = ()> + 'static>(
     worker.end();
     drop(entered);
     // SAFETY: `end` has drained the kernel's side, or said in the driver that it could not.
-    unsafe { Worker::free(worker) };
+    unsafe { Worker::free(ManuallyDrop::into_inner(worker)) };
     if let Some(panic) = panic {
         std::panic::resume_unwind(panic);
     }
@@ -285,23 +291,20 @@ impl Worker {
             }
             let mut io = self.io.borrow_mut();
             io.before_wait(self);
-            let wait_us = self.may_wait_us(&io);
+            let now = clock_us();
             counters::add(&self.counters.loops, 1);
-            counters::add(
-                &self.counters.busy_ns,
-                clock_us().saturating_sub(started) * 1000,
-            );
+            counters::add(&self.counters.busy_ns, now.saturating_sub(started) * 1000);
+            let wait_us = self.may_wait_us(&io, now);
             io.wait(self, wait_us)?;
             self.remote.awake();
         }
     }
 
     /// How long the system call may wait: not at all while something is ready.
-    fn may_wait_us(&self, io: &Io) -> u64 {
+    fn may_wait_us(&self, io: &Io, now: u64) -> u64 {
         if self.exec.has_ready() || io.has_more() {
             return 0;
         }
-        let now = clock_us();
         let wait = io.next_timer_ms().map_or(LONGEST_WAIT_US, |ms| {
             (ms * 1000).saturating_sub(now).min(LONGEST_WAIT_US)
         });

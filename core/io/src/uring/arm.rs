@@ -88,11 +88,12 @@ impl Io {
         if slot.has(NO) || slot.rx_errno != 0 || slot.tx_errno != 0 || w.stopping.get() {
             return;
         }
-        // Errors and hang-ups are always reported; nothing else is wanted.
+        // Multishot, because the kernel adds the peer's FIN to what is reported: it comes at once, and the poll goes on.
         let entry = opcode::PollAdd::new(
             types::Fd(slot.raw_fd()),
             (libc::POLLERR | libc::POLLHUP) as u32,
         )
+        .multi(true)
         .build()
         .user_data(Token::new(Kind::Poll, slot.generation, index).0);
         // SAFETY: points to nothing.

@@ -63,7 +63,7 @@ impl BufRing {
             bytes,
             tail: 0,
             lent: 0,
-            window: FIRST_WINDOW.min(count.into()),
+            window: FIRST_WINDOW.min(count.into()).min(entries.into()),
         };
         // SAFETY: the mapping has `entries` slots and lives until `close`, which unregisters first.
         let registered = unsafe {
@@ -87,7 +87,7 @@ impl BufRing {
             let Some(bid) = pool.lend() else { break };
             let at = usize::from(self.tail & (self.entries - 1));
             // SAFETY: `at` is below `entries`; the kernel reads slots between its head and the published tail only, and this one is
-            // beyond, because no more than `entries` buffers exist. The field `reserved` of slot 0 is the tail, so it is left alone.
+            // beyond, because the window is at most `entries`. The field `reserved` of slot 0 is the tail, so it is left alone.
             unsafe {
                 let slot = self.slots.as_ptr().add(at);
                 (*slot).address = pool.address(bid) as u64;
@@ -117,7 +117,7 @@ impl BufRing {
 
     /// The window was too small.
     pub(crate) fn widen(&mut self, pool: &Pool) {
-        self.window = (self.window * 2).min(pool.count());
+        self.window = (self.window * 2).min(pool.count()).min(self.entries.into());
     }
 
     fn unmap(&self) {

@@ -95,7 +95,7 @@ impl Io {
             Kind::Send => self.on_send(w, index, result),
             Kind::Accept => self.on_accept(w, index, result, flags),
             Kind::Connect => self.on_connect(w, index, result),
-            Kind::Poll => self.on_poll(w, index),
+            Kind::Poll => self.on_poll(w, index, flags),
             Kind::Ignore | Kind::Wake => {}
         }
     }
@@ -241,13 +241,20 @@ impl Io {
         }
     }
 
-    fn on_poll(&mut self, w: &Worker, index: u32) {
-        self.over(index, flag::POLL_ARMED);
-        if self.slots.at(index).has(flag::CLOSING) {
-            return self.close_progress(w, index);
+    fn on_poll(&mut self, w: &Worker, index: u32, flags: u32) {
+        let more = cqueue::more(flags);
+        if !more {
+            self.over(index, flag::POLL_ARMED);
         }
         let slot = self.slots.at(index);
+        if slot.has(flag::CLOSING) {
+            if !more {
+                self.close_progress(w, index);
+            }
+            return;
+        }
         match socket::take_error(slot.raw_fd()) {
+            0 if more => {}
             0 => slot.set(flag::HUNG_UP),
             e => {
                 slot.rx_errno = e;

@@ -39,7 +39,7 @@ impl UringDriver {
     pub(crate) fn new(options: &WorkerOptions, eventfd: i32) -> io::Result<UringDriver> {
         let (ring, _) = Ring::new(options.sq_entries, options.cq_entries)?;
         let buffers = BufRing::new(ring.io(), options.buffers)?;
-        let credit = probe::credit_works();
+        let credit = options.recv_credit && probe::credit_works();
         let mut driver = UringDriver {
             ring,
             buffers,

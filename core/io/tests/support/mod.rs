@@ -13,27 +13,42 @@ use std::task::Poll;
 
 use ringway_io::{Counters, DriverChoice, Stream, WorkerOptions, run, sleep};
 
-pub const DRIVERS: [DriverChoice; 2] = [DriverChoice::Uring, DriverChoice::Epoll];
+/// What the tests run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    Uring,
+    /// As on kernels before 6.17: receives over their quota are cancelled.
+    UringWithoutCredit,
+    Epoll,
+}
+
+pub const SETUPS: [Setup; 3] = [Setup::Uring, Setup::UringWithoutCredit, Setup::Epoll];
+
 /// No test needs nearly as long; one that hangs fails instead.
 const LIMIT_MS: u32 = 30_000;
 
-pub fn options(driver: DriverChoice) -> WorkerOptions {
+pub fn options(setup: Setup) -> WorkerOptions {
+    let driver = match setup {
+        Setup::Uring | Setup::UringWithoutCredit => DriverChoice::Uring,
+        Setup::Epoll => DriverChoice::Epoll,
+    };
+    let recv_credit = setup != Setup::UringWithoutCredit;
     WorkerOptions {
         driver,
+        recv_credit,
         ..WorkerOptions::default()
     }
 }
 
 /// Rings and buffers so small that every queue overflows.
-pub fn tiny(driver: DriverChoice) -> WorkerOptions {
+pub fn tiny(setup: Setup) -> WorkerOptions {
     WorkerOptions {
-        driver,
         sq_entries: 4,
         cq_entries: 8,
         buffer_size: 64,
         buffers: 4,
         receive_quota: 128,
-        ..WorkerOptions::default()
+        ..options(setup)
     }
 }
 
@@ -63,10 +78,10 @@ pub fn worker<F: Future<Output = ()> + 'static>(
     counters
 }
 
-/// The same on both drivers.
-pub fn both<F: Future<Output = ()> + 'static>(main: impl Fn() -> F) {
-    for driver in DRIVERS {
-        worker(options(driver), &main);
+/// The same on every setup.
+pub fn everywhere<F: Future<Output = ()> + 'static>(main: impl Fn() -> F) {
+    for setup in SETUPS {
+        worker(options(setup), &main);
     }
 }
 
