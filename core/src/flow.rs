@@ -43,8 +43,8 @@ impl From<Reply> for Stop {
 }
 
 /// Steps 1 to 3, once per connection: accepted, then a session of the protocol that it speaks.
-pub(crate) async fn serve(client: Client, lane: Rc<Lane>) {
-    session::http1::serve(client, lane).await;
+pub(crate) fn serve(client: Client, lane: Rc<Lane>) -> impl Future<Output = ()> {
+    session::http1::serve(client, lane)
 }
 
 /// Steps 4 to 8, once per request: route, policy, then attempts (pick, open, relay), and an answer in any case.
@@ -65,4 +65,30 @@ async fn steps(exchange: &mut Exchange<'_>) -> Result<After, Stop> {
     let routed = route::step::find(exchange, received)?;
     let admitted = policy::admit(exchange, routed).await?;
     attempt::run(exchange, admitted).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what a function of two arguments returns.
+    fn returned<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What an idle connection costs besides its slot is this future: an exchange's state is not in it. The lower bound says
+    /// that it is the real thing that is measured.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let task = returned(serve);
+        assert!(
+            (128..=224).contains(&task),
+            "the task of a connection has {task} bytes"
+        );
+        assert!(
+            ringway_io::SLOT_SIZE <= 256,
+            "a slot has {} bytes",
+            ringway_io::SLOT_SIZE
+        );
+    }
 }
