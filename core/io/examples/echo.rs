@@ -1,10 +1,12 @@
-//! An echo server on one worker, or a fixed HTTP answer per received buffer (`--http`), for measuring with any load tool.
+//! An echo server on one worker, a fixed HTTP answer per received buffer (`--http`), or a tunnel (`--to ADDRESS`), for measuring
+//! with any load tool.
 //!
-//! `cargo run --release -p ringway-io --example echo -- [--epoll] [--http] [--cpu N] [ADDRESS]`
+//! `cargo run --release -p ringway-io --example echo -- [--epoll] [--http | --to ADDRESS] [--cpu N] [ADDRESS]`
 
-use std::net::TcpListener;
+use std::cell::Cell;
+use std::net::{SocketAddr, TcpListener};
 
-use ringway_io::{DriverChoice, Listener, Stream, WorkerOptions, driver, run, spawn};
+use ringway_io::{DriverChoice, Listener, Stream, WorkerOptions, dial, driver, run, spawn, tunnel};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -16,15 +18,22 @@ async fn serve(s: Stream, http: bool) -> std::io::Result<()> {
     Ok(())
 }
 
+async fn relay(s: Stream, to: SocketAddr) -> std::io::Result<()> {
+    let upstream = dial(&to.into(), 1000).await?;
+    tunnel(&s, &upstream, 60_000, &Cell::new(0), &Cell::new(0)).await
+}
+
 fn main() -> std::io::Result<()> {
     let mut options = WorkerOptions::default();
     let mut address = "127.0.0.1:7777".to_owned();
     let mut http = false;
+    let mut to = None;
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--epoll" => options.driver = DriverChoice::Epoll,
             "--http" => http = true,
+            "--to" => to = args.next().and_then(|a| a.parse().ok()),
             "--cpu" => options.cpu = args.next().and_then(|n| n.parse().ok()),
             _ => address = arg,
         }
@@ -38,7 +47,10 @@ fn main() -> std::io::Result<()> {
         eprintln!("{:?} at {:?}", driver(), listener.local_addr());
         while let Ok(s) = listener.accept().await {
             spawn(async move {
-                let _ = serve(s, http).await;
+                let _ = match to {
+                    Some(to) => relay(s, to).await,
+                    None => serve(s, http).await,
+                };
             });
         }
     })
