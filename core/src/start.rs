@@ -383,6 +383,7 @@ pub fn run(files: ConfigFiles, loaded: Loaded) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    raise_open_files();
     let metrics = Registry::new(worker_count(&config));
     metrics.set_process_log(guard.drops());
     let supervisor = match start(&config, metrics.clone()) {
@@ -404,6 +405,15 @@ pub fn run(files: ConfigFiles, loaded: Loaded) -> ExitCode {
         Box::new(move || metrics.render(&gauges)),
         events,
     )
+}
+
+/// Every connection is an open file: take all that the system grants. Before the workers start, since an armed accept keeps the
+/// limit that it began with.
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "the limit on open files stays as it is"),
+    }
 }
 
 /// Tells the metrics and the log of what the control loop did.
