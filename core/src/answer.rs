@@ -30,6 +30,8 @@ pub(crate) enum Body {
     Reason,
     /// `respond = { ... }`, by route index.
     Respond(usize),
+    /// No body.
+    Nothing,
     /// `redirect = { ... }`: the location is in the exchange's text.
     Redirect,
 }
@@ -139,6 +141,7 @@ fn write(
             fields.push(("location", std::str::from_utf8(&facts.text).unwrap_or("/")));
             b""
         }
+        Body::Nothing => b"",
         Body::Reason => {
             fields.push(("content-type", "text/plain; charset=utf-8"));
             text = format!(

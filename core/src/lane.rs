@@ -23,6 +23,10 @@ use crate::upstream::pool::Pool;
 /// connection may live; five wake-ups a second cost an idle worker nothing that can be measured.
 const CHORES_MS: u32 = 200;
 
+/// Memory of exchanges that is kept for the next ones: as many as a busy worker has at once, a few KiB each. What a peak needed
+/// beyond that is freed.
+const KEPT_FACTS: usize = 1024;
+
 /// What the side thread tells a worker.
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -204,10 +208,13 @@ impl Lane {
         self.facts.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// Give it back. The number kept follows the peak of concurrent exchanges, each with at most a few KiB.
+    /// Give it back.
     pub(crate) fn return_facts(&self, mut facts: Box<Facts>) {
-        facts.clear();
-        self.facts.borrow_mut().push(facts);
+        let mut kept = self.facts.borrow_mut();
+        if kept.len() < KEPT_FACTS {
+            facts.clear();
+            kept.push(facts);
+        }
     }
 
     /// Note a client connection for as long as the answer lives.

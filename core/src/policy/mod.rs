@@ -1,10 +1,10 @@
-//! Step 5: what a routed request must pass before anything is opened for it, in a fixed order: loop, body limit, the
+//! Step 5: what a routed request must pass before anything is opened for it, in a fixed order: hops left, loop, body limit, the
 //! cluster's request limit. Access rules, rate limits and deadlines find their place in this list. It opens nothing.
 
 use ringway_balancer::Permit;
 use ringway_protocols::http1::{self, BodyFraming};
 
-use crate::answer::Reply;
+use crate::answer::{Body, Reply};
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
 use crate::outcome::Flag;
@@ -32,6 +32,7 @@ impl Admitted {
 
 /// Pass all of them or be answered.
 pub(crate) async fn admit(exchange: &mut Exchange<'_>, routed: Routed) -> Result<Admitted, Stop> {
+    last_hop(exchange)?;
     loops(exchange)?;
     body_limit(exchange, &routed)?;
     let place = request_limit(exchange, &routed).await?;
@@ -40,6 +41,24 @@ pub(crate) async fn admit(exchange: &mut Exchange<'_>, routed: Routed) -> Result
         cluster: routed.cluster(),
         _place: place,
     })
+}
+
+/// `Max-Forwards: 0` makes us the final recipient of an OPTIONS or TRACE (RFC 9110 7.6.2). TRACE is not reflected: what it would show
+/// is not for everyone.
+fn last_hop(exchange: &Exchange<'_>) -> Result<(), Stop> {
+    let request = exchange.request();
+    if request.max_forwards() != Some(0) {
+        return Ok(());
+    }
+    match request.method() {
+        b"OPTIONS" => Err(Reply {
+            body: Body::Nothing,
+            ..Reply::new(200, Flag::None)
+        }
+        .into()),
+        b"TRACE" => Err(Reply::new(501, Flag::None).into()),
+        _ => Ok(()),
+    }
 }
 
 /// Our own name twice in Via: the request goes in a circle (semantics 44).
