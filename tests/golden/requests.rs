@@ -173,10 +173,12 @@ impl Case<'_> {
             Client::try_connect(self.address).map_err(|e| format!("cannot connect: {e}"))?;
         client.wire.set_timeout(SOON);
         let mut pieces = self.row.pieces.clone();
-        if matches!(kind, "reject" | "abort" | "close") && self.row.key("probe") != Some("no") {
-            if let Some(last) = pieces.last_mut() {
-                last.extend_from_slice(PROBE.as_bytes());
-            }
+        let refused = matches!(kind, "reject" | "abort" | "close");
+        if refused
+            && self.row.key("probe") != Some("no")
+            && let Some(last) = pieces.last_mut()
+        {
+            last.extend_from_slice(PROBE.as_bytes());
         }
         let many = pieces.len() > 1;
         for piece in pieces {

@@ -197,15 +197,15 @@ fn interim(row: &Row, answer: &Answer) -> Result<(), String> {
 }
 
 fn relayed(row: &Row, answer: &Answer, client: &mut Client, version: &str) -> Result<(), String> {
-    if let Some(status) = row.key("status") {
-        if status != answer.status.to_string() {
-            return Err(format!("status {} instead of {status}", answer.status));
-        }
+    if let Some(status) = row.key("status")
+        && status != answer.status.to_string()
+    {
+        return Err(format!("status {} instead of {status}", answer.status));
     }
-    if let Some(body) = row.bytes("body") {
-        if body != latin1(&answer.body) {
-            return Err(format!("body {:?} instead of {body:?}", answer.text()));
-        }
+    if let Some(body) = row.bytes("body")
+        && body != latin1(&answer.body)
+    {
+        return Err(format!("body {:?} instead of {body:?}", answer.text()));
     }
     interim(row, answer)?;
     for wanted in row.all("has") {

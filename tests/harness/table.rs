@@ -188,7 +188,7 @@ fn escaped(line: &str, pieces: &mut Vec<Vec<u8>>, at: &str) {
 }
 
 /// `text*N}` and what stands behind it.
-fn repeated<'a>(rest: &'a str, pieces: &mut Vec<Vec<u8>>, at: &str) -> &'a str {
+fn repeated<'a>(rest: &'a str, pieces: &mut [Vec<u8>], at: &str) -> &'a str {
     let (inside, behind) = rest
         .split_once('}')
         .unwrap_or_else(|| panic!("{at}: `\\{{` without `}}`"));
