@@ -19,13 +19,10 @@ both_drivers! {
         for round in 0..20 {
             let answer = client.ask(request("POST", &format!("/post/{round}"), "Content-Length: 2\r\n") + "xx");
             assert_eq!(answer.status, 200, "round {round}");
-            let before = proxy.metrics().sum("ringway_cluster_pool_idle_connections", &["cluster=\"origin\""]);
-            assert_eq!(before, 1.0, "the connection waits in the pool");
+            let idle = || proxy.metrics().sum("ringway_cluster_pool_idle_connections", &["cluster=\"origin\""]);
+            until("the connection to wait in the pool", PATIENCE, || (idle() == 1.0).then_some(()));
             origin.close_connections();
-            until("the end of the idle connection to be seen", PATIENCE, || {
-                let idle = proxy.metrics().sum("ringway_cluster_pool_idle_connections", &["cluster=\"origin\""]);
-                (idle == 0.0).then_some(())
-            });
+            until("the end of the idle connection to be seen", PATIENCE, || (idle() == 0.0).then_some(()));
         }
         assert_eq!(origin.asked().len(), 40, "nothing arrives twice");
     }

@@ -321,6 +321,19 @@ impl Origin {
         fresh.filter(|(_, bytes)| !bytes.is_empty()).collect()
     }
 
+    /// Wait until every connection that was made before now has been accepted: accepting is first come, first served.
+    pub fn accept_all(&self) {
+        let mut wire = Wire::new(Socket::Tcp(
+            TcpStream::connect(self.address).expect("the origin listens"),
+        ));
+        wire.socket().shutdown(Shutdown::Write);
+        assert_eq!(
+            wire.fill(),
+            Ok(0),
+            "a script ends when its client says nothing"
+        );
+    }
+
     /// Wait until the script of a connection has ended, thus the proxy has let go of it.
     pub fn await_end(&self, connection: usize) -> bool {
         let start = Instant::now();

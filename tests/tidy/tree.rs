@@ -135,7 +135,8 @@ pub(crate) fn manifest(member: &str) -> Manifest {
     }
 }
 
-/// Roots of libraries, binaries, examples and test targets of all members.
+/// Roots of libraries, binaries and examples of all members, and of what their manifests name. Integration tests are under
+/// the workspace's lint alone.
 pub(crate) fn crate_roots() -> Vec<String> {
     let files = files();
     let mut roots = Vec::new();
@@ -164,7 +165,7 @@ pub(crate) fn crate_roots() -> Vec<String> {
         let beside = |path: &&String| {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
             path.ends_with(".rs")
-                && ["tests", "examples", "benches", "src/bin"]
+                && ["examples", "src/bin"]
                     .iter()
                     .any(|kind| folder == format!("{member}/{kind}"))
         };
