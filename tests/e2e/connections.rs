@@ -1,7 +1,9 @@
 //! Client connections: keep-alive, pipelining, interim answers, half-close, clients that leave. Not bodies, not timeouts.
 
 use crate::request;
-use ringway_tests::{Client, End, Framing, Gate, Origin, Proxy, Setup, both_drivers, front, ok};
+use ringway_tests::{
+    Client, End, Framing, Gate, Origin, PATIENCE, Proxy, Setup, both_drivers, front, ok, until,
+};
 
 /// Answers with the target that was asked for.
 fn echo() -> Origin {
@@ -200,6 +202,23 @@ both_drivers! {
         client.half_close();
         assert_eq!(client.end(), End::Clean(Vec::new()));
         assert_eq!(Client::connect(proxy.web()).get("/still").text(), "/still");
+    }
+
+    fn idle_connections_hold_no_buffer(io) {
+        let origin = echo();
+        let proxy = Proxy::start(io, &front(&origin, "pool = { idle = \"200ms\" }"));
+        let mut clients: Vec<Client> = (0..300).map(|_| Client::connect(proxy.web())).collect();
+        for client in &mut clients {
+            assert_eq!(client.get("/x").status, 200);
+        }
+        until("no buffer to be in use", PATIENCE, || {
+            let metrics = proxy.metrics();
+            assert_eq!(metrics.sum("ringway_listener_connections", &["listener=\"web\""]), 300.0);
+            (metrics.sum("ringway_worker_buffers_in_use", &[]) == 0.0).then_some(())
+        });
+        for client in &mut clients {
+            assert_eq!(client.get("/again").text(), "/again", "and they are still good");
+        }
     }
 
     fn many_clients_at_once(io) {

@@ -27,6 +27,18 @@ both_drivers! {
         assert_eq!(get(address, "/").text(), "new", "the listener stays where it is");
     }
 
+    fn reloaded_means_that_every_worker_follows(io) {
+        let proxy = Proxy::start(io, &(web("") + &says("round 0")));
+        let mut clients: Vec<Client> = (0..6).map(|_| Client::connect(proxy.web())).collect();
+        for round in 1..=15 {
+            let text = format!("round {round}");
+            proxy.reload(&(web("") + &says(&text)));
+            for client in &mut clients {
+                assert_eq!(client.get("/").text(), text, "the log says that it is done");
+            }
+        }
+    }
+
     fn an_exchange_keeps_the_configuration_that_it_began_with(io) {
         let gate = Gate::new();
         let origin = Origin::holding(&gate, "ok");
