@@ -230,6 +230,28 @@ both_drivers! {
         assert!(origin.await_end(0), "the origin is let go when the client leaves");
     }
 
+    fn a_client_that_only_asks_bounds_memory(io) {
+        let body = "x".repeat(10_000);
+        let origin = Origin::answering(move |_| ok(&body));
+        let proxy = Proxy::start(io, &front(&origin, ""));
+        let before = proxy.memory_kib().1;
+        let mut client = Client::connect(proxy.web());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let theirs = asked.clone();
+        let asking = std::thread::spawn(move || {
+            let hundred = request("GET", "/", "").repeat(100);
+            while client.try_send(&hundred).is_ok() {
+                theirs.fetch_add(100, Ordering::Relaxed);
+            }
+        });
+        await_stall(&asked);
+        memory_stays_bounded(&proxy, before);
+        assert!(origin.asked().len() * 10_000 < IN_KERNELS, "{} answers wait for a client that reads nothing", origin.asked().len());
+        assert_eq!(Client::connect(proxy.web()).get("/").status, 200, "others do not notice");
+        drop(proxy);
+        asking.join().expect("the asking thread ends when the proxy does");
+    }
+
     fn a_slow_origin_bounds_memory(io) {
         let gate = Gate::new();
         let theirs = gate.clone();

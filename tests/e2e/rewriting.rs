@@ -49,6 +49,41 @@ both_drivers! {
         assert_eq!(line["client"], "10.9.8.7", "the first address from the right that is not trusted");
     }
 
+    fn an_ipv4_client_of_a_listener_for_both_has_an_ipv4_address(io) {
+        let origin = Origin::saying("ok");
+        let text = front(&origin, "").replace("127.0.0.1:0", ":0");
+        let proxy = Setup::on(io).server("trusted_proxies = [\"127.0.0.0/8\"]").start(&text);
+        let four = std::net::SocketAddr::from(([127, 0, 0, 1], proxy.web().port()));
+        ask(four, request("GET", "/four", "X-Forwarded-For: 10.9.8.7\r\n"));
+        assert_eq!(joined(&origin.last().head.all("x-forwarded-for")), "10.9.8.7, 127.0.0.1", "not ::ffff:127.0.0.1");
+        assert_eq!(proxy.await_access("of IPv4", |line| line["path"] == "/four")["client"], "10.9.8.7");
+        let six = std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, proxy.web().port()));
+        if std::net::TcpListener::bind("[::1]:0").is_err() {
+            eprintln!("skipped: this machine has no IPv6");
+            return;
+        }
+        ask(six, request("GET", "/six", "X-Forwarded-For: 10.9.8.7\r\n"));
+        assert_eq!(joined(&origin.last().head.all("x-forwarded-for")), "::1", "a stranger's is replaced");
+        assert_eq!(proxy.await_access("of IPv6", |line| line["path"] == "/six")["client"], "::1");
+    }
+
+    fn the_client_is_the_first_from_the_right_that_is_not_trusted(io) {
+        let origin = Origin::saying("ok");
+        let proxy = Setup::on(io).server("trusted_proxies = [\"127.0.0.0/8\", \"10.0.0.0/8\", \"2001:db8::/32\"]").start(&front(&origin, ""));
+        let cases = [
+            ("/one", "X-Forwarded-For: 1.2.3.4, 10.0.0.1\r\n", "1.2.3.4"),
+            ("/spoofed", "X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.0.0.1, 10.0.0.2\r\n", "1.2.3.4"),
+            ("/two-fields", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 1.2.3.4 , 10.0.0.1\r\n", "1.2.3.4"),
+            ("/six", "X-Forwarded-For: 2001:db9::5, 2001:db8::1\r\n", "2001:db9::5"),
+            ("/nothing", "", "127.0.0.1"),
+        ];
+        for (path, fields, client) in cases {
+            ask(proxy.web(), request("GET", path, fields));
+            let line = proxy.await_access(path, |line| line["path"] == path);
+            assert_eq!(line["client"], client, "{path}: {line}");
+        }
+    }
+
     fn every_request_has_an_id_of_its_own(io) {
         let origin = Origin::saying("ok");
         let proxy = Proxy::start(io, &front(&origin, ""));

@@ -1,7 +1,7 @@
 //! Who of several gets a request: weighted splits over clusters, balancing over endpoints. Not failing endpoints.
 
 use crate::{request, web};
-use ringway_tests::{Client, Origin, Proxy, both_drivers};
+use ringway_tests::{Client, Origin, Proxy, Setup, both_drivers};
 use std::collections::BTreeMap;
 
 /// Two origins behind one weighted route.
@@ -81,6 +81,13 @@ both_drivers! {
         }
         let both = (one.asked().len(), two.asked().len());
         assert!(both == (30, 0) || both == (0, 30), "one address went to both sides: {both:?}");
+    }
+
+    fn a_split_by_client_counts_the_client_behind_a_trusted_proxy(io) {
+        let (_one, _two, text) = split((50, 50), "split_by = \"client_ip\"");
+        let proxy = Setup::on(io).server("trusted_proxies = [\"127.0.0.1\"]").start(&text);
+        let count = sides(&proxy, |key| format!("X-Forwarded-For: 10.0.{}.{}\r\n", key / 10, key % 10));
+        assert!((57..=143).contains(&count.get("one").copied().unwrap_or(0)), "{count:?}");
     }
 
     fn every_way_to_balance_uses_every_endpoint(io) {

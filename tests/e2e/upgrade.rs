@@ -131,6 +131,29 @@ both_drivers! {
         assert_eq!(client.get("/after").text(), "/after");
     }
 
+    fn bytes_ahead_of_a_refusal_are_the_next_request(io) {
+        // Known as WebSocket smuggling: a proxy that opens the tunnel before the 101 lets them pass unseen.
+        let origin = Origin::answering(|asked| match asked.target.as_str() {
+            "/socket" => b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: upgrade\r\nContent-Length: 2\r\n\r\nno".to_vec(),
+            other => ok(other),
+        });
+        let proxy = Proxy::start(io, &front(&origin, ""));
+        let mut client = Client::connect(proxy.web());
+        client.send(request("GET", "/socket", UPGRADE) + &request("GET", "/behind", ""));
+        assert_eq!(client.answer().status, 426);
+        assert_eq!(client.answer().text(), "/behind");
+        assert!(origin.last().head.has("via"), "it was read as a request by the proxy: {:?}", origin.last().head);
+    }
+
+    fn bytes_ahead_of_the_101_are_not_lost(io) {
+        let origin = echoing();
+        let proxy = Proxy::start(io, &front(&origin, ""));
+        let mut client = Client::connect(proxy.web());
+        client.send(request("GET", "/socket", UPGRADE) + "early");
+        assert!(client.head().start.starts_with("HTTP/1.1 101"));
+        assert_eq!(client.wire.take(5).expect("the echo"), b"early");
+    }
+
     fn a_101_to_something_else_is_refused(io) {
         let origin = Origin::start(|visit| {
             visit.request();

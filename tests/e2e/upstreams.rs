@@ -88,6 +88,24 @@ both_drivers! {
         assert_eq!(origin.connections(), 2);
     }
 
+    fn what_an_idle_origin_says_answers_nobody(io) {
+        // Servers that close an idle connection often say a 408 before.
+        let origin = Origin::start(|visit| {
+            if visit.request().is_some() {
+                visit.send(ok("asked for"));
+                visit.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+                visit.until_closed();
+            }
+        });
+        let proxy = Setup::on(io).workers(1).start(&front(&origin, ""));
+        let mut client = Client::connect(proxy.web());
+        for round in 0..20 {
+            let answer = client.get(&format!("/{round}"));
+            assert_eq!((answer.status, answer.text().as_str()), (200, "asked for"), "round {round}");
+            assert!(origin.await_end(round), "a connection that spoke out of turn is closed");
+        }
+    }
+
     fn an_origin_that_asks_to_close_is_not_reused(io) {
         let origin = Origin::answering(|_| b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok".to_vec());
         let proxy = Setup::on(io).workers(1).start(&front(&origin, ""));
