@@ -84,26 +84,27 @@ both_drivers! {
     fn a_client_that_leaves_the_queue_gives_its_place_back(io) {
         let gate = Gate::new();
         let origin = Origin::holding(&gate, "ok");
-        let proxy = Proxy::start(io, &front(&origin, "limits = { requests = 1, queue = 1, queue_for = \"20s\" }"));
+        let proxy = Proxy::start(io, &front(&origin, "limits = { requests = 1, queue = 1, queue_for = \"60s\" }"));
+        let waiting = |wanted: f64| {
+            until(&format!("{wanted} requests in the queue"), PATIENCE, || {
+                (proxy.metrics().sum("ringway_cluster_waiting", &["of=\"requests\""]) == wanted).then_some(())
+            });
+        };
         let first = ask_at_once(proxy.web(), 1);
         gate.await_arrivals(1);
-        let mut waiting = Client::connect(proxy.web());
-        waiting.send(request("GET", "/leaves", ""));
-        until("the queue to be full", PATIENCE, || (get(proxy.web(), "/full").status == 503).then_some(()));
-        waiting.reset();
-        let waiting = until("its place to be free", PATIENCE, || {
-            let mut client = Client::connect(proxy.web());
-            client.send(request("GET", "/in", ""));
-            client.wire.set_timeout(std::time::Duration::from_millis(200));
-            // A 503 comes at once; who waits hears nothing.
-            matches!(client.wire.fill(), Err(ringway_tests::WireError::TimedOut(_))).then_some(client)
-        });
-        waiting.wire.set_timeout(PATIENCE);
+        let mut leaves = Client::connect(proxy.web());
+        leaves.send(request("GET", "/leaves", ""));
+        waiting(1.0);
+        assert_eq!(get(proxy.web(), "/full").status, 503);
+        leaves.reset();
+        waiting(0.0);
+        let mut stays = Client::connect(proxy.web());
+        stays.send(request("GET", "/stays", ""));
+        waiting(1.0);
         gate.open();
         assert_eq!(next(&first).status, 200);
-        let mut waiting = waiting;
-        assert_eq!(waiting.answer().status, 200);
-        assert!(origin.asked().iter().all(|asked| asked.target != "/leaves"));
+        assert_eq!(stays.answer().status, 200);
+        assert!(origin.asked().iter().all(|asked| asked.target != "/leaves"), "nobody wanted it any more");
     }
 
     fn a_listener_takes_so_many_connections_and_no_more(io) {
