@@ -3,6 +3,7 @@
 //! in `requests.rs` and `responses.rs`.
 #![forbid(unsafe_code)]
 
+mod mutations;
 mod requests;
 mod responses;
 

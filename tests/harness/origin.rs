@@ -53,7 +53,8 @@ type Bytes = Arc<Mutex<Vec<u8>>>;
 #[derive(Default)]
 struct Shared {
     records: Mutex<Vec<Bytes>>,
-    sockets: Mutex<Vec<Socket>>,
+    /// Of connections whose scripts still run.
+    sockets: Mutex<Vec<Option<Socket>>>,
     asked: Mutex<Vec<Asked>>,
     faults: Mutex<Vec<String>>,
     ended: Mutex<Vec<usize>>,
@@ -145,11 +146,9 @@ impl Visit {
     /// Close by RST, at once.
     pub fn reset(self) {
         self.wire.socket().reset_on_close();
-        let mut sockets = lock(&self.shared.sockets);
         // The clone kept for the origin's end would hold the connection open.
-        if self.number < sockets.len() {
-            sockets.remove(self.number);
-            sockets.insert(self.number, placeholder());
+        if let Some(socket) = lock(&self.shared.sockets).get_mut(self.number) {
+            *socket = None;
         }
     }
 
@@ -157,11 +156,6 @@ impl Visit {
     pub fn until_closed(&mut self) {
         while !matches!(self.wire.fill(), Ok(0) | Err(_)) {}
     }
-}
-
-fn placeholder() -> Socket {
-    let (one, _) = UnixStream::pair().expect("a pair of sockets can be made");
-    Socket::Unix(one)
 }
 
 enum Listening {
@@ -236,7 +230,7 @@ impl Origin {
                 let number = {
                     let mut records = lock(&theirs.records);
                     records.push(record.clone());
-                    lock(&theirs.sockets).push(again);
+                    lock(&theirs.sockets).push(Some(again));
                     records.len() - 1
                 };
                 let (script, shared) = (script.clone(), theirs.clone());
@@ -296,6 +290,15 @@ impl Origin {
     /// The exact bytes that arrived, by connection.
     pub fn records(&self) -> Vec<Vec<u8>> {
         lock(&self.shared.records)
+            .iter()
+            .map(|record| lock(record).clone())
+            .collect()
+    }
+
+    /// The same for the connections from number `first` on.
+    pub fn records_from(&self, first: usize) -> Vec<Vec<u8>> {
+        let records = lock(&self.shared.records);
+        records[first.min(records.len())..]
             .iter()
             .map(|record| lock(record).clone())
             .collect()
@@ -370,7 +373,7 @@ impl Origin {
 
     /// Close every connection there is (FIN), as a server does with its idle ones; the listener stays.
     pub fn close_connections(&self) {
-        for socket in lock(&self.shared.sockets).iter() {
+        for socket in lock(&self.shared.sockets).iter().flatten() {
             socket.shutdown(Shutdown::Both);
         }
     }
@@ -403,7 +406,10 @@ struct Last {
 
 impl Drop for Last {
     fn drop(&mut self) {
-        if let Some(socket) = lock(&self.shared.sockets).get(self.number) {
+        let socket = lock(&self.shared.sockets)
+            .get_mut(self.number)
+            .and_then(Option::take);
+        if let Some(socket) = socket {
             socket.shutdown(Shutdown::Both);
         }
         lock(&self.shared.ended).push(self.number);
