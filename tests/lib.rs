@@ -1,1 +1,0 @@
-//! End-to-end tests, conformance tables and house rules.
