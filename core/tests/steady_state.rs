@@ -1,6 +1,10 @@
 //! In steady state a worker allocates nothing per exchange: a counting allocator, the real proxy in this process, a raw client
 //! and a raw origin. Both drivers. Not speed: that is the bench's.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a failed step is a failed test"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
