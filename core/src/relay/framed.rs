@@ -5,18 +5,17 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use ringway_io::{self as io, Buf, OutBuf, Stream};
-use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, ResponseFault, Version};
+use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version};
 
-use super::body::{Body, BodyFault, Output, Patience, PumpEnd, pump};
+use super::answer_head::receive_head;
+use super::body::{Body, Output, Patience, PumpEnd, pump};
+use super::endings::{Broken, Progress, answer_failed, broken, client_failed, upload_failed};
 use super::{head, raw};
-use crate::answer::Reply;
-use crate::exchange::{Exchange, Facts};
+use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
-use crate::observe::ClientTimeout;
-use crate::outcome::Flag;
 use crate::plan::Timeouts;
 use crate::policy::{Admitted, limit_of_body};
 use crate::upstream::Upstream;
@@ -33,17 +32,6 @@ pub(crate) enum Failure {
     Stop(Stop),
 }
 
-/// What both directions see of each other.
-#[derive(Debug)]
-struct Progress {
-    /// The request's body has left, or nobody wants the rest of it.
-    uploaded: Cell<bool>,
-    /// The final response's head was passed on.
-    answering: Cell<bool>,
-    /// How the client's connection is cut from then on, so that the answer cannot be taken for whole.
-    cut: Cell<After>,
-}
-
 /// How the way back ended well.
 #[derive(Debug)]
 enum Answered {
@@ -54,20 +42,6 @@ enum Answered {
     },
     /// 101: bytes both ways from here on.
     Upgraded,
-}
-
-/// How the way back ended badly.
-#[derive(Debug)]
-enum Broken {
-    /// The upstream closed (or reset) the connection; `some` bytes of a head had come.
-    UpstreamEnded {
-        reset: bool,
-        some: bool,
-    },
-    UpstreamSilent,
-    UpstreamNonsense(&'static str),
-    ClientGone,
-    ClientStalled,
 }
 
 /// Relay one exchange over `upstream`, which goes back to the pool if it can be used again.
@@ -387,248 +361,4 @@ fn upgrade(
     exchange.client.stream.submit();
     upstream.unread(rest);
     Ok(Answered::Upgraded)
-}
-
-/// Receive the next response head into the exchange; answers the bytes behind it.
-async fn receive_head(
-    exchange: &mut Exchange<'_>,
-    upstream: &Stream,
-    progress: &Progress,
-) -> Result<Buf, Broken> {
-    let client = &exchange.client.stream;
-    let limits = exchange.listener().limits;
-    let to_head = exchange.request().is_head();
-    let Facts {
-        answer,
-        answer_bytes,
-        ..
-    } = exchange.facts_mut();
-    answer.reset();
-    answer_bytes.clear();
-    loop {
-        let received = poll_fn(|cx| wait_for_answer(cx, upstream, client, progress)).await;
-        let facts = exchange.facts_mut();
-        // Of this head, or of an interim one before it.
-        let some = facts.first_byte_us.is_some();
-        let mut buf = match received? {
-            Ok(Some(buf)) => buf,
-            Ok(None) => return Err(Broken::UpstreamEnded { reset: false, some }),
-            Err(e) if e.kind() == ErrorKind::TimedOut => return Err(Broken::UpstreamSilent),
-            Err(_) => return Err(Broken::UpstreamEnded { reset: true, some }),
-        };
-        facts
-            .first_byte_us
-            .get_or_insert(io::now_us().saturating_sub(facts.sent_us));
-        let before = facts.answer_bytes.len();
-        // In one piece it is parsed where it lies; its bytes are kept all the same, since the head is read again later.
-        let parsed = if before == 0 {
-            facts.answer.parse(&buf, &limits, to_head)
-        } else {
-            facts.answer_bytes.extend_from_slice(&buf);
-            facts.answer.parse(&facts.answer_bytes, &limits, to_head)
-        };
-        match parsed {
-            Ok(Some(n)) if before == 0 => {
-                facts.answer_bytes.extend_from_slice(&buf[..n]);
-                buf.advance(n);
-                return Ok(buf);
-            }
-            Ok(Some(n)) => {
-                facts.answer_bytes.truncate(n);
-                buf.advance(n - before);
-                return Ok(buf);
-            }
-            Ok(None) if before == 0 => facts.answer_bytes.extend_from_slice(&buf),
-            Ok(None) => {}
-            Err(fault) => return Err(Broken::UpstreamNonsense(ResponseFault::explain(fault))),
-        }
-    }
-}
-
-/// The upstream's next bytes, unless the client goes away meanwhile (then nobody wants them).
-fn wait_for_answer(
-    cx: &mut Context<'_>,
-    upstream: &Stream,
-    client: &Stream,
-    progress: &Progress,
-) -> Poll<Result<std::io::Result<Option<Buf>>, Broken>> {
-    if let Poll::Ready(received) = upstream.poll_recv(cx) {
-        return Poll::Ready(Ok(received));
-    }
-    // While the body comes, the way there notices it.
-    if progress.uploaded.get() && client.poll_broken(cx).is_ready() {
-        return Poll::Ready(Err(Broken::ClientGone));
-    }
-    Poll::Pending
-}
-
-fn broken(end: PumpEnd) -> Broken {
-    match end {
-        PumpEnd::Fault(BodyFault::Chunk(fault)) => Broken::UpstreamNonsense(fault.explain()),
-        PumpEnd::Fault(BodyFault::Cut | BodyFault::TooLarge) => Broken::UpstreamEnded {
-            reset: false,
-            some: true,
-        },
-        PumpEnd::FromTimedOut => Broken::UpstreamSilent,
-        PumpEnd::FromBroken(_) => Broken::UpstreamEnded {
-            reset: true,
-            some: true,
-        },
-        PumpEnd::ToTimedOut => Broken::ClientStalled,
-        PumpEnd::ToBroken => Broken::ClientGone,
-    }
-}
-
-/// The request's body failed: the upstream must see that it is not whole, so its connection is reset.
-fn upload_failed(
-    exchange: &mut Exchange<'_>,
-    end: PumpEnd,
-    progress: &Progress,
-    upstream: Upstream,
-) -> Stop {
-    let cells = exchange.listener().cells.clone();
-    let cells = cells.of(exchange.lane.index);
-    let reply = match end {
-        PumpEnd::Fault(BodyFault::Chunk(fault)) => {
-            cells.protocol_error(fault.label());
-            exchange.note(Flag::ClientProtocol, format_args!("{}", fault.explain()));
-            Some(Reply::closing(400, Flag::ClientProtocol))
-        }
-        PumpEnd::Fault(BodyFault::TooLarge) => {
-            exchange.note(Flag::BodyLimit, format_args!("the body is over its limit"));
-            Some(Reply::closing(413, Flag::BodyLimit))
-        }
-        PumpEnd::Fault(BodyFault::Cut) => {
-            exchange.note(
-                Flag::ClientGone,
-                format_args!("the client ended its stream in the middle of the request's body"),
-            );
-            Some(Reply::closing(400, Flag::ClientGone))
-        }
-        PumpEnd::FromTimedOut => {
-            if !exchange.note_total() {
-                cells.timeout(ClientTimeout::Body);
-                exchange.note(Flag::ClientTimeout, format_args!("the client sent nothing of its body for too long (listener's timeouts.body)"));
-            }
-            Some(Reply::closing(408, Flag::ClientTimeout))
-        }
-        PumpEnd::ToTimedOut => {
-            if !exchange.note_total() {
-                exchange.note(
-                    Flag::StreamIdle,
-                    format_args!(
-                        "the upstream took nothing of the body for too long (route's timeouts.idle)"
-                    ),
-                );
-            }
-            Some(Reply::closing(504, Flag::StreamIdle))
-        }
-        PumpEnd::FromBroken(error) => {
-            exchange.note(
-                Flag::ClientGone,
-                format_args!("the client went away while sending its body: {error}"),
-            );
-            None
-        }
-        PumpEnd::ToBroken => None,
-    };
-    upstream.stream.abort();
-    match reply {
-        Some(reply) if !progress.answering.get() => Stop::Reply(reply),
-        _ => Stop::End(After::Abort),
-    }
-}
-
-/// The answer failed: before it began the client gets one of ours, after that its connection is cut.
-fn answer_failed(
-    exchange: &mut Exchange<'_>,
-    end: Broken,
-    progress: &Progress,
-    upstream: Upstream,
-) -> Failure {
-    let endpoint = upstream.target.text.clone();
-    let reply = match end {
-        Broken::UpstreamEnded { reset, some } => {
-            let flag = if reset {
-                Flag::UpstreamReset
-            } else {
-                Flag::UpstreamClosed
-            };
-            let how = if reset { "reset" } else { "closed" };
-            let when = match (progress.answering.get(), some) {
-                (true, _) => "in the middle of its answer",
-                (false, true) => "in the middle of its answer's head",
-                (false, false) => "without an answer",
-            };
-            exchange.note(
-                flag,
-                format_args!("endpoint {endpoint} {how} the connection {when}"),
-            );
-            if !some && !progress.answering.get() {
-                return Failure::Unanswered(closing_if_body(exchange, 502, flag));
-            }
-            (502, flag)
-        }
-        Broken::UpstreamSilent => {
-            if exchange.note_total() {
-                (504, Flag::TotalTimeout)
-            } else if progress.answering.get() {
-                exchange.note(Flag::StreamIdle, format_args!("endpoint {endpoint} sent nothing for too long in its answer (route's timeouts.idle)"));
-                (504, Flag::StreamIdle)
-            } else {
-                exchange.note(
-                    Flag::UpstreamTimeout,
-                    format_args!(
-                        "endpoint {endpoint} sent no answer in time (route's timeouts.first_byte)"
-                    ),
-                );
-                (504, Flag::UpstreamTimeout)
-            }
-        }
-        Broken::UpstreamNonsense(why) => {
-            exchange.note(
-                Flag::UpstreamProtocol,
-                format_args!("endpoint {endpoint} sent an answer that is not valid: {why}"),
-            );
-            (502, Flag::UpstreamProtocol)
-        }
-        end @ (Broken::ClientGone | Broken::ClientStalled) => {
-            upstream.stream.abort();
-            return Failure::Stop(client_failed(exchange, &end));
-        }
-    };
-    if progress.answering.get() {
-        upstream.stream.abort();
-        return Failure::Stop(Stop::End(progress.cut.get()));
-    }
-    let stop = closing_if_body(exchange, reply.0, reply.1);
-    upstream.stream.abort();
-    Failure::Stop(stop)
-}
-
-/// The client did not take its answer.
-fn client_failed(exchange: &mut Exchange<'_>, end: &Broken) -> Stop {
-    match end {
-        Broken::ClientStalled => exchange.note(
-            Flag::StreamIdle,
-            format_args!(
-                "the client took nothing of its answer for too long (route's timeouts.idle)"
-            ),
-        ),
-        _ => exchange.note(
-            Flag::ClientGone,
-            format_args!("the client went away before its answer was complete"),
-        ),
-    }
-    Stop::End(After::Abort)
-}
-
-/// With a body on its way the end of the request is not known any more, so that the connection cannot be kept.
-fn closing_if_body(exchange: &Exchange<'_>, status: u16, flag: Flag) -> Stop {
-    let body = exchange.request().framing() != BodyFraming::None;
-    Stop::Reply(if body {
-        Reply::closing(status, flag)
-    } else {
-        Reply::new(status, flag)
-    })
 }
