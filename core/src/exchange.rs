@@ -233,7 +233,12 @@ impl<'a> Exchange<'a> {
         let facts = self.facts_mut();
         facts.peer_trusted = trusted;
         let _ = write!(facts.peer_text, "{peer}");
-        let _ = write!(facts.client_ip, "{}", named.unwrap_or(peer));
+        match named {
+            Some(named) => {
+                let _ = write!(facts.client_ip, "{named}");
+            }
+            None => facts.client_ip.push_str(&facts.peer_text),
+        }
     }
 
     /// The same where no head could be read: the peer is all that is known.
