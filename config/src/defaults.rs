@@ -134,7 +134,7 @@ fn server() -> Vec<Default> {
         row(
             "[server] name",
             text(NAME),
-            "A proxy must name itself in Via (RFC 9110 §7.6.3); two in a row need two names for loops to be told apart.",
+            "A proxy must name itself in Via (RFC 9110 §7.6.3); give each its own, so that a request that comes back is seen at once (508); with the default name it goes round eight times.",
         ),
     ]
 }

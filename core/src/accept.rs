@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::net::{IpAddr, TcpListener};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use ringway_balancer::Permit;
@@ -12,6 +13,11 @@ use ringway_io as io;
 
 use crate::flow;
 use crate::lane::{Lane, LanePlan};
+use crate::observe::ListenerCells;
+
+/// A pause after an accept that failed for a reason of its own (exhaustion is waited for in the runtime): long enough not to
+/// spin, short enough not to be noticed.
+const ACCEPT_PAUSE_MS: u32 = 100;
 
 /// A listening socket, and the plan by which its connections are served. It outlives its removal from the configuration for
 /// as long as a connection that came through it lives; the plan it then has is the last one that knew it.
@@ -72,6 +78,12 @@ impl Door {
         &self.port
     }
 
+    /// Where its connections are counted.
+    pub(crate) fn cells(&self) -> Arc<ListenerCells> {
+        let plan = self.plan.borrow();
+        plan.plan.listeners[self.listener.get()].cells.clone()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.get()
     }
@@ -102,8 +114,10 @@ async fn accept_all(socket: io::Listener, door: Rc<Door>, lane: Rc<Lane>) {
             Some(Ok(stream)) => admit(stream, &door, &lane),
             Some(Err(error)) => {
                 let (plan, listener) = door.plan();
-                tracing::error!(listener = plan.plan.listeners[listener].name, %error, "accept failed; this listener stops on this worker");
-                return;
+                let listener = &plan.plan.listeners[listener].name;
+                tracing::error!(listener, %error, "a connection could not be accepted");
+                drop(plan);
+                io::sleep(ACCEPT_PAUSE_MS).await;
             }
         }
     }
@@ -132,6 +146,8 @@ fn admit(stream: io::Stream, door: &Rc<Door>, lane: &Rc<Lane>) {
         stream,
         peer,
         door: door.clone(),
+        received: Cell::new(0),
+        sent: Cell::new(0),
         _permit: permit,
     };
     io::spawn(flow::serve(client, lane.clone()));
@@ -144,5 +160,9 @@ pub(crate) struct Client {
     /// The other end's address; loopback stands for a Unix socket's.
     pub(crate) peer: IpAddr,
     pub(crate) door: Rc<Door>,
+    /// Payload bytes of the current exchange from this client, counted as they move.
+    pub(crate) received: Cell<u64>,
+    /// The same, to it.
+    pub(crate) sent: Cell<u64>,
     _permit: Option<Permit>,
 }

@@ -69,12 +69,12 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
     let facts = exchange.facts();
     let request = facts.parsed.then(|| exchange.request());
     let framing = request.map_or(BodyFraming::None, |r| r.framing());
-    // The body may have been read in part by an attempt that failed.
     let rest = match framing {
-        BodyFraming::None => Some(0),
+        BodyFraming::None | BodyFraming::Length(0) => Some(0),
+        // An attempt that failed may have taken some of it.
         BodyFraming::Length(n)
             if n <= DISCARD_BYTES
-                && facts.attempts == 0
+                && !facts.body_begun
                 && !request.is_some_and(|r| r.expects_continue()) =>
         {
             Some(n)
@@ -144,12 +144,17 @@ fn write(
         Body::Nothing => b"",
         Body::Reason => {
             fields.push(("content-type", "text/plain; charset=utf-8"));
-            text = format!(
-                "{} {}: {}\n",
-                reply.status,
-                http1::reason_phrase(reply.status),
-                facts.reason
-            );
+            // What concerns our upstreams is for the log, not for strangers.
+            let reason = if reply.flag.is_for_the_client() {
+                &facts.reason
+            } else {
+                ""
+            };
+            let phrase = http1::reason_phrase(reply.status);
+            text = match reason {
+                "" => format!("{} {phrase}\n", reply.status),
+                reason => format!("{} {phrase}: {reason}\n", reply.status),
+            };
             text.as_bytes()
         }
     };
@@ -167,5 +172,5 @@ fn write(
         version,
     );
     let sent = if to_head { 0 } else { body.len() as u64 };
-    exchange.facts_mut().bytes_out = sent;
+    exchange.client.sent.set(sent);
 }

@@ -12,6 +12,7 @@ use crate::flow::{After, Stop};
 use crate::outcome::Flag;
 use crate::plan::{ClusterPlan, Target};
 use crate::policy::Admitted;
+use crate::queue::Turn;
 use crate::relay::framed::{self, Failure};
 use crate::upstream::Upstream;
 use crate::upstream::fresh::{self, OpenFault};
@@ -28,35 +29,27 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
     let mut from_pool = true;
     loop {
         let (index, target) = pick(exchange, cluster, &admitted, &tried)?;
-        let last = exchange.facts().attempts >= MOST_ATTEMPTS;
         let _active = Active::new(&target.load);
         let upstream = match open(exchange, &admitted, cluster, &target, from_pool).await {
             Ok(upstream) => upstream,
-            Err(OpenFault::NoPlace) => return Err(no_place(exchange, cluster)),
-            Err(OpenFault::ClientGone) => {
-                exchange.note(
-                    Flag::ClientGone,
-                    format_args!("the client went away while its request waited for a connection"),
-                );
-                return Err(Stop::End(After::Abort));
-            }
-            Err(_) if !last && exchange.time_left() => {
+            Err(fault) => {
                 tried.mark(index);
+                if !another_endpoint(exchange, cluster, &fault, &tried) {
+                    return Err(not_opened(exchange, cluster, &target, &fault));
+                }
                 cluster.cells.of(exchange.lane.index).retry();
                 continue;
             }
-            Err(fault) => return Err(unreachable(exchange, &target, &fault)),
         };
         let reused = upstream.reused;
         match framed::relay(exchange, &admitted, upstream).await {
             Ok(after) => return Ok(after),
             Err(Failure::Stop(stop)) => return Err(stop),
             Err(Failure::Unanswered(stop)) => {
-                if !reused {
-                    return Err(stop);
+                if reused {
+                    cluster.cells.of(exchange.lane.index).stale();
                 }
-                cluster.cells.of(exchange.lane.index).stale();
-                if last || !exchange.request().is_idempotent() || exchange.facts().bytes_in > 0 {
+                if !(reused && can_be_repeated(exchange)) {
                     return Err(stop);
                 }
                 exchange.forgive();
@@ -65,6 +58,28 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
             }
         }
     }
+}
+
+/// After a connection that could not be made: whether there is an endpoint that was not tried, and time for it.
+fn another_endpoint(
+    exchange: &Exchange<'_>,
+    cluster: &ClusterPlan,
+    fault: &OpenFault,
+    tried: &Tried,
+) -> bool {
+    matches!(fault, OpenFault::Failed(_) | OpenFault::TimedOut)
+        && exchange.facts().attempts < MOST_ATTEMPTS
+        && exchange.time_left()
+        && (0..cluster.endpoints.len())
+            .any(|i| !tried.contains(i) && cluster.endpoints.get(i).weight > 0)
+}
+
+/// A request that may have arrived can be sent once more if doing it twice does no harm (RFC 9110 section 9.2.2), and if it can be sent
+/// once more at all: nothing of its body was taken from the client, not even the framing of its first chunk.
+fn can_be_repeated(exchange: &Exchange<'_>) -> bool {
+    exchange.facts().attempts < MOST_ATTEMPTS
+        && exchange.request().is_idempotent()
+        && !exchange.facts().body_begun
 }
 
 /// Step 6: which endpoint.
@@ -107,24 +122,58 @@ async fn open(
         exchange.facts_mut().reused = true;
         return Ok(upstream);
     }
-    let before = io::now_us();
+    exchange.facts_mut().reused = false;
+    let queue_ms = exchange.patience(cluster.queue_for_ms);
+    let turn = fresh::place(cluster, target, exchange.lane, exchange.client, queue_ms).await?;
+    let place = match turn {
+        Turn::Place(place) => place,
+        Turn::Instead(upstream) => {
+            cells.reused();
+            exchange.facts_mut().reused = true;
+            return Ok(upstream);
+        }
+    };
     let connect_ms = exchange.patience(exchange.route(admitted.route()).timeouts.connect);
-    let opened = fresh::open(
-        cluster,
-        target,
-        exchange.client,
-        exchange.lane.index,
-        connect_ms,
-    )
-    .await;
+    let before = io::now_us();
+    let opened = fresh::dial(cluster, target, place, exchange.lane.index, connect_ms).await;
     let took = io::now_us().saturating_sub(before);
-    if !matches!(opened, Err(OpenFault::NoPlace | OpenFault::ClientGone)) {
-        cells.connect(opened.is_ok(), took);
-    }
-    let facts = exchange.facts_mut();
-    facts.connect_us = Some(took);
-    facts.reused = false;
+    cells.connect(opened.is_ok(), took);
+    exchange.facts_mut().connect_us = Some(took);
     opened
+}
+
+/// There is no connection, and no other endpoint to try.
+fn not_opened(
+    exchange: &mut Exchange<'_>,
+    cluster: &ClusterPlan,
+    target: &Target,
+    fault: &OpenFault,
+) -> Stop {
+    if exchange.note_total() {
+        return Reply::new(504, Flag::TotalTimeout).into();
+    }
+    match fault {
+        OpenFault::NoPlace => return no_place(exchange, cluster),
+        OpenFault::ClientGone => {
+            exchange.note(
+                Flag::ClientGone,
+                format_args!("the client went away while its request waited for a connection"),
+            );
+            return Stop::End(After::Abort);
+        }
+        OpenFault::Failed(error) => exchange.note(
+            Flag::ConnectFailed,
+            format_args!("endpoint {} could not be reached: {error}", target.text),
+        ),
+        OpenFault::TimedOut => exchange.note(
+            Flag::ConnectFailed,
+            format_args!(
+                "endpoint {} did not accept in time (timeouts.connect)",
+                target.text
+            ),
+        ),
+    }
+    Reply::new(503, Flag::ConnectFailed).into()
 }
 
 fn no_place(exchange: &mut Exchange<'_>, cluster: &ClusterPlan) -> Stop {
@@ -135,23 +184,4 @@ fn no_place(exchange: &mut Exchange<'_>, cluster: &ClusterPlan) -> Stop {
         format_args!("cluster `{}`: limits.connections = {limit} is reached, and no place came free in {} ms", cluster.name, cluster.queue_for_ms),
     );
     Reply::new(503, Flag::Overflow).into()
-}
-
-fn unreachable(exchange: &mut Exchange<'_>, target: &Target, fault: &OpenFault) -> Stop {
-    match fault {
-        OpenFault::Failed(error) => {
-            exchange.note(
-                Flag::ConnectFailed,
-                format_args!("endpoint {} could not be reached: {error}", target.text),
-            );
-        }
-        _ => exchange.note(
-            Flag::ConnectFailed,
-            format_args!(
-                "endpoint {} did not accept in time (timeouts.connect)",
-                target.text
-            ),
-        ),
-    }
-    Reply::new(503, Flag::ConnectFailed).into()
 }

@@ -54,8 +54,10 @@ pub(crate) struct Facts {
     pub(crate) connect_us: Option<u64>,
     pub(crate) attempts: u8,
     pub(crate) reused: bool,
-    pub(crate) bytes_in: u64,
-    pub(crate) bytes_out: u64,
+    /// The upstream's status, if it answered.
+    pub(crate) upstream_status: u16,
+    /// Something of the request's body was taken from the client: the request cannot be sent once more.
+    pub(crate) body_begun: bool,
 }
 
 impl Default for Facts {
@@ -86,13 +88,18 @@ impl Default for Facts {
             connect_us: None,
             attempts: 0,
             reused: false,
-            bytes_in: 0,
-            bytes_out: 0,
+            upstream_status: 0,
+            body_begun: false,
         }
     }
 }
 
 impl Facts {
+    /// The upstream has answered, and the client gets it.
+    pub(crate) fn note_answer(&mut self, status: u16) {
+        (self.status, self.upstream_status) = (status, status);
+    }
+
     /// Ready for the next exchange; keeps the memory.
     pub(crate) fn clear(&mut self) {
         for memory in [
@@ -113,7 +120,8 @@ impl Facts {
         (self.parsed, self.id_kept, self.peer_trusted, self.reused) = (false, false, false, false);
         (self.route, self.cluster, self.target, self.flag) = (None, None, None, None);
         (self.status, self.attempts) = (0, 0);
-        (self.started_us, self.sent_us, self.bytes_in, self.bytes_out) = (0, 0, 0, 0);
+        (self.started_us, self.sent_us) = (0, 0);
+        (self.upstream_status, self.body_begun) = (0, false);
         (self.first_byte_us, self.connect_us) = (None, None);
     }
 }
@@ -136,6 +144,8 @@ impl<'a> Exchange<'a> {
         let (plan, listener) = client.door.plan();
         let mut facts = lane.borrow_facts();
         facts.started_us = io::now_us();
+        client.received.set(0);
+        client.sent.set(0);
         add(&lane.gauge.exchanges, 1);
         Exchange {
             lane,
@@ -323,15 +333,16 @@ impl<'a> Exchange<'a> {
             facts.status,
             flag,
             duration_us,
-            facts.bytes_in,
-            facts.bytes_out,
+            self.client.received.get(),
+            self.client.sent.get(),
         );
         if let Some(cluster) = facts.cluster {
-            let upstream_us = facts.first_byte_us.unwrap_or(duration_us);
-            plan.clusters[cluster]
-                .cells
-                .of(worker)
-                .exchange(facts.status, flag, upstream_us);
+            let upstream_us = facts.first_byte_us.unwrap_or(0);
+            plan.clusters[cluster].cells.of(worker).exchange(
+                facts.upstream_status,
+                flag,
+                upstream_us,
+            );
         }
         let mut log = self.lane.log.borrow_mut();
         if !log.enabled() {
@@ -362,8 +373,8 @@ impl<'a> Exchange<'a> {
             endpoint: facts.target.as_ref().map_or("", |t| &t.text),
             attempts: facts.attempts,
             reused: facts.reused,
-            bytes_in: facts.bytes_in,
-            bytes_out: facts.bytes_out,
+            bytes_in: self.client.received.get(),
+            bytes_out: self.client.sent.get(),
             request_id: if facts.parsed { self.id() } else { b"" },
             user_agent: request
                 .and_then(|r| r.known(ringway_protocols::http1::Known::UserAgent))
@@ -402,14 +413,16 @@ impl<'a> Exchange<'a> {
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         add(&self.lane.gauge.exchanges, -1);
-        let Some(mut facts) = self.facts.take() else {
+        if self.facts.is_none() {
             return;
-        };
-        if self.lane.is_stopping() {
-            facts.flag.get_or_insert(Flag::Cut);
-            self.report_cut(&facts);
         }
-        self.facts = Some(facts);
+        if self.lane.is_stopping() {
+            self.note(
+                Flag::Cut,
+                format_args!("the proxy stopped before it was done"),
+            );
+            self.report_cut(self.facts());
+        }
         self.record(self.facts());
         if let Some(facts) = self.facts.take() {
             self.lane.return_facts(facts);

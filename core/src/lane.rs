@@ -15,7 +15,7 @@ use ringway_io as io;
 
 use crate::accept::Door;
 use crate::exchange::Facts;
-use crate::observe::{Dice, LogWriter, RequestIds};
+use crate::observe::{Dice, ListenerCells, LogWriter, RequestIds};
 use crate::plan::{DoorKey, Plan};
 use crate::upstream::pool::Pool;
 
@@ -57,7 +57,7 @@ pub(crate) struct LaneGauge {
 pub(crate) struct LanePlan {
     pub(crate) plan: Arc<Plan>,
     /// By cluster.
-    pub(crate) cursors: Vec<RefCell<Cursor>>,
+    pub(crate) cursors: Vec<Rc<RefCell<Cursor>>>,
 }
 
 /// See the module.
@@ -70,6 +70,8 @@ pub(crate) struct Lane {
     dice: RefCell<Dice>,
     ids: RefCell<RequestIds>,
     doors: RefCell<HashMap<DoorKey, Rc<Door>>>,
+    /// By cluster name.
+    cursors: RefCell<HashMap<String, Rc<RefCell<Cursor>>>>,
     #[expect(
         clippy::vec_box,
         reason = "an exchange takes its box whole; unboxed they would be moved, a KiB each time"
@@ -93,6 +95,7 @@ impl Lane {
             dice: RefCell::new(Dice::new(seed)),
             ids: RefCell::new(RequestIds::new(seed.rotate_left(32))),
             doors: RefCell::default(),
+            cursors: RefCell::default(),
             facts: RefCell::default(),
             sessions: RefCell::default(),
             draining: Cell::new(false),
@@ -134,7 +137,7 @@ impl Lane {
 
     /// Cannot fail: everything that could was done before the order was sent.
     fn publish(self: &Rc<Lane>, plan: Arc<Plan>, sockets: Vec<(DoorKey, TcpListener)>) {
-        let cursors = plan.clusters.iter().map(|_| RefCell::default()).collect();
+        let cursors = self.cursors(&plan);
         let lane_plan = Rc::new(LanePlan { plan, cursors });
         let mut doors = self.doors.borrow_mut();
         let mut before = std::mem::take(&mut *doors);
@@ -157,6 +160,18 @@ impl Lane {
         if gone {
             self.wake_sessions();
         }
+    }
+
+    /// A cluster's place in its round goes on over a reload.
+    fn cursors(&self, plan: &Plan) -> Vec<Rc<RefCell<Cursor>>> {
+        let mut known = self.cursors.borrow_mut();
+        let clusters = plan.clusters.iter();
+        let now: HashMap<String, Rc<RefCell<Cursor>>> = clusters
+            .map(|c| (c.name.clone(), known.remove(&c.name).unwrap_or_default()))
+            .collect();
+        *known = now;
+        let clusters = plan.clusters.iter();
+        clusters.map(|c| known[&c.name].clone()).collect()
     }
 
     fn drain(&self) {
@@ -218,11 +233,17 @@ impl Lane {
     }
 
     /// Note a client connection for as long as the answer lives.
-    pub(crate) fn enter_session(self: &Rc<Lane>, waker: Waker) -> SessionSeat {
+    pub(crate) fn enter_session(
+        self: &Rc<Lane>,
+        waker: Waker,
+        cells: Arc<ListenerCells>,
+    ) -> SessionSeat {
         add(&self.gauge.connections, 1);
+        cells.of(self.index).opened();
         let seat = self.sessions.borrow_mut().insert(waker);
         SessionSeat {
             lane: self.clone(),
+            cells,
             seat,
         }
     }
@@ -265,6 +286,7 @@ impl Sessions {
 #[derive(Debug)]
 pub(crate) struct SessionSeat {
     lane: Rc<Lane>,
+    cells: Arc<ListenerCells>,
     seat: u32,
 }
 
@@ -274,5 +296,6 @@ impl Drop for SessionSeat {
         sessions.wakers[self.seat as usize] = None;
         sessions.free.push(self.seat);
         add(&self.lane.gauge.connections, -1);
+        self.cells.of(self.lane.index).closed();
     }
 }

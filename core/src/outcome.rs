@@ -62,6 +62,19 @@ impl Flag {
         Flag::Loop,
     ];
 
+    /// Whether the reason may be told to the client: what it did itself, not what stands behind us.
+    pub fn is_for_the_client(self) -> bool {
+        matches!(
+            self,
+            Flag::NoRoute
+                | Flag::ClientProtocol
+                | Flag::ClientTimeout
+                | Flag::ClientGone
+                | Flag::BodyLimit
+                | Flag::Loop
+        )
+    }
+
     /// Envoy's letters for it; `-` for nothing to report.
     pub fn letters(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use ringway_balancer::{Gate, Permit};
 use ringway_io as io;
@@ -20,22 +20,42 @@ pub(crate) enum NoPlace {
     ClientGone,
 }
 
+/// How the wait ended well.
+#[derive(Debug)]
+pub(crate) enum Turn<T> {
+    Place(Permit),
+    /// Something as good as a place.
+    Instead(T),
+}
+
 /// A place behind `gate`, at once or within `ms`.
 #[inline]
 pub(crate) async fn place(gate: &Arc<Gate>, ms: u32, client: &Client) -> Result<Permit, NoPlace> {
-    match gate.try_enter() {
-        Some(place) => Ok(place),
-        None => wait(gate, ms, client).await,
+    if let Some(place) = gate.try_enter() {
+        return Ok(place);
+    }
+    match wait(gate, ms, client, |_| None::<std::convert::Infallible>).await? {
+        Turn::Place(place) => Ok(place),
+        Turn::Instead(never) => match never {},
     }
 }
 
-async fn wait(gate: &Arc<Gate>, ms: u32, client: &Client) -> Result<Permit, NoPlace> {
+/// Wait for a place, or for what `instead` finds first.
+pub(crate) async fn wait<T>(
+    gate: &Arc<Gate>,
+    ms: u32,
+    client: &Client,
+    mut instead: impl FnMut(&mut Context<'_>) -> Option<T>,
+) -> Result<Turn<T>, NoPlace> {
     let mut turn = pin!(gate.enter().map_err(|_| NoPlace::Full)?);
     let mut timer = pin!(io::sleep(ms));
     client.stream.clear_deadline();
     poll_fn(|cx| {
+        if let Some(found) = instead(cx) {
+            return Poll::Ready(Ok(Turn::Instead(found)));
+        }
         if let Poll::Ready(place) = turn.as_mut().poll(cx) {
-            return Poll::Ready(Ok(place));
+            return Poll::Ready(Ok(Turn::Place(place)));
         }
         if client.stream.poll_broken(cx).is_ready() {
             return Poll::Ready(Err(NoPlace::ClientGone));

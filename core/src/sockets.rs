@@ -9,18 +9,23 @@ use socket2::{Domain, Protocol, Socket, Type};
 const BACKLOG: i32 = 4096;
 
 /// One listening socket for each of `workers`, all on one address (SO_REUSEPORT: the kernel spreads connections by hash).
-/// Port 0 becomes a free port, the same for all. `[::]` takes IPv4 as well.
+/// Port 0 becomes a free port, the same for all. `[::]` takes IPv4 as well. `ours`: this process holds the port already.
 pub(crate) fn listen(
     address: SocketAddr,
     workers: usize,
+    ours: bool,
 ) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
-    match listen_on(address, workers) {
+    match listen_on(address, workers, ours) {
         // No IPv6 on this machine: `:8080` still means every address that there is.
         Err(error)
             if error.raw_os_error() == Some(libc::EAFNOSUPPORT)
                 && address.ip().is_unspecified() =>
         {
-            listen_on((Ipv4Addr::UNSPECIFIED, address.port()).into(), workers)
+            listen_on(
+                (Ipv4Addr::UNSPECIFIED, address.port()).into(),
+                workers,
+                ours,
+            )
         }
         other => other,
     }
@@ -29,10 +34,11 @@ pub(crate) fn listen(
 fn listen_on(
     mut address: SocketAddr,
     workers: usize,
+    ours: bool,
 ) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     // With SO_REUSEPORT another process of the same user could share the port without a word. Asking without it first
     // shows that.
-    if address.port() != 0 {
+    if address.port() != 0 && !ours {
         bind(address, false)?;
     }
     let mut sockets = Vec::with_capacity(workers);
@@ -69,12 +75,12 @@ mod tests {
 
     #[test]
     fn workers_share_a_port_and_strangers_do_not() {
-        let (address, sockets) = listen("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let (address, sockets) = listen("127.0.0.1:0".parse().unwrap(), 2, false).unwrap();
         assert_eq!(sockets.len(), 2);
         assert!(sockets.iter().all(|s| s.local_addr().unwrap() == address));
-        let again = listen(address, 1).unwrap_err();
+        let again = listen(address, 1, false).unwrap_err();
         assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
         drop(sockets);
-        listen(address, 1).unwrap();
+        listen(address, 1, false).unwrap();
     }
 }

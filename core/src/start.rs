@@ -189,7 +189,9 @@ impl Supervisor {
                     bound.insert(key, *known);
                     continue;
                 }
-                match sockets::listen(*address, self.lanes.len()) {
+                // On a port that we hold already (`127.0.0.1:80` becomes `:80`) the question whether it is free has no answer.
+                let ours = self.doors.values().any(|a| a.port() == address.port());
+                match sockets::listen(*address, self.lanes.len(), ours) {
                     Ok((local, sockets)) => {
                         by_worker
                             .iter_mut()
@@ -397,6 +399,7 @@ pub fn run(files: ConfigFiles, loaded: Loaded) -> ExitCode {
     let events = Events {
         metrics: metrics.clone(),
         access_log: supervisor.access_log.clone(),
+        started: false,
     };
     control::run(
         supervisor,
@@ -420,11 +423,17 @@ fn raise_open_files() {
 struct Events {
     metrics: Arc<Registry>,
     access_log: Arc<AccessLog>,
+    started: bool,
 }
 
 impl ReloadEvents for Events {
     fn applied(&mut self) {
-        self.metrics.process().reload_applied(unix_seconds());
+        // The first configuration is a start, not a reload.
+        if std::mem::replace(&mut self.started, true) {
+            self.metrics.process().reload_applied(unix_seconds());
+        } else {
+            self.metrics.process().config_loaded(unix_seconds());
+        }
     }
 
     fn rejected(&mut self, errors: usize) {

@@ -5,6 +5,7 @@ use crate::gate::Gate;
 use crate::socket::Socket;
 use crate::wait::PATIENCE;
 use crate::wire::{Body, Field, Framing, Head, Wire, WireError};
+use socket2::SockRef;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -193,6 +194,10 @@ impl Origin {
     /// As `start`, for scripts that consume the connection (to reset it).
     pub fn taking(script: impl Fn(Visit) + Send + Sync + 'static) -> Origin {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+        // std's backlog of 128 drops connections of a crowd, and what is dropped comes again after a second.
+        SockRef::from(&listener)
+            .listen(2048)
+            .expect("a longer backlog");
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");

@@ -104,6 +104,12 @@ impl Pool {
         if refs.get() != 0 || len > self.size {
             return None;
         }
+        if self.is_scarce()
+            && let Some(copy) = Buf::copied(self.bytes(bid, len))
+        {
+            self.unlend(bid);
+            return Some(copy);
+        }
         refs.set(1);
         self.in_use.set(self.in_use.get() + 1);
         // SAFETY: inside the slab, hence not null.
@@ -112,8 +118,23 @@ impl Pool {
             ptr,
             len,
             bid,
+            dropped: 0,
             _not_send: PhantomData,
         })
+    }
+
+    /// Another view, and more than three quarters of the buffers would be held by views. What is received now is copied into memory of its
+    /// own, so that peers that keep their bytes waiting (slow readers, pipelined requests) cannot hold the buffers that everyone receives into.
+    fn is_scarce(&self) -> bool {
+        (u64::from(self.in_use.get()) + 1) * 4 > self.refs.len() as u64 * 3
+    }
+
+    /// The first `len` bytes of a buffer that came back and has no view yet.
+    fn bytes(&self, bid: u16, len: u32) -> &[u8] {
+        debug_assert!(len <= self.size);
+        // SAFETY: inside the slab (`address` asserts it); the kernel has given the buffer back, and nobody has a view of it, so nobody writes
+        // it; the mapping was zeroed, so all of it is initialised.
+        unsafe { std::slice::from_raw_parts(self.address(bid), len as usize) }
     }
 
     /// Is this a view into this slab? (A view of an earlier worker of this thread is not.)
@@ -162,7 +183,10 @@ impl Pool {
 pub struct Buf {
     ptr: NonNull<u8>,
     len: u32,
+    /// The buffer, or [`COPIED`].
     bid: u16,
+    /// Bytes in front of `ptr` that were dropped: finds the head of a copy.
+    dropped: u16,
     _not_send: PhantomData<*const ()>,
 }
 
@@ -176,6 +200,8 @@ impl Buf {
         // SAFETY: `n <= len`, so the pointer stays inside the buffer or one past its end.
         self.ptr = unsafe { self.ptr.add(n) };
         self.len -= n as u32;
+        // Means something for a copy only, which has at most 65,535 bytes.
+        self.dropped = self.dropped.wrapping_add(n as u16);
     }
 
     /// Keep only the first `n` bytes; no effect if the view is shorter.
@@ -196,19 +222,102 @@ impl Buf {
     }
 }
 
+/// The buffer id of a view into memory of its own. A slab has at most 65,535 buffers, so that no buffer has it.
+const COPIED: u16 = u16::MAX;
+
+/// What stands in front of the bytes of a copy.
+#[repr(C)]
+struct CopyHead {
+    views: Cell<u32>,
+    len: u32,
+}
+
+impl Buf {
+    /// A view of a copy of `bytes`. `None` for more than 65,535 of them.
+    fn copied(bytes: &[u8]) -> Option<Buf> {
+        let len = u16::try_from(bytes.len()).ok()?;
+        let layout = copy_layout(u32::from(len));
+        // SAFETY: the layout is not empty: it has the head.
+        let block = unsafe { std::alloc::alloc(layout) };
+        let Some(block) = NonNull::new(block) else {
+            std::alloc::handle_alloc_error(layout)
+        };
+        // SAFETY: the block is fresh, aligned for the head, and has room for it and `len` bytes behind it.
+        unsafe {
+            block.cast::<CopyHead>().write(CopyHead {
+                views: Cell::new(1),
+                len: u32::from(len),
+            });
+            let data = block.add(std::mem::size_of::<CopyHead>());
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), data.as_ptr(), bytes.len());
+            Some(Buf {
+                ptr: data,
+                len: u32::from(len),
+                bid: COPIED,
+                dropped: 0,
+                _not_send: PhantomData,
+            })
+        }
+    }
+
+    /// The head of a copy. Only for a view with the id [`COPIED`].
+    fn copy_head(&self) -> NonNull<CopyHead> {
+        debug_assert!(self.bid == COPIED);
+        // SAFETY: `dropped` bytes were dropped since the view stood right behind the head, in the same block.
+        unsafe {
+            self.ptr
+                .sub(usize::from(self.dropped) + std::mem::size_of::<CopyHead>())
+                .cast()
+        }
+    }
+
+    fn views(&self) -> &Cell<u32> {
+        // SAFETY: the block lives as long as any view of it; views never leave their thread.
+        unsafe { &(*self.copy_head().as_ptr()).views }
+    }
+
+    fn release_copy(&mut self) {
+        let left = self.views().get() - 1;
+        self.views().set(left);
+        if left == 0 {
+            let head = self.copy_head();
+            // SAFETY: the last view is going; the block was made with this layout (its length is in its head).
+            unsafe {
+                let layout = copy_layout((*head.as_ptr()).len);
+                std::alloc::dealloc(head.as_ptr().cast(), layout);
+            }
+        }
+    }
+}
+
+/// Of a copy of `len` bytes with its head.
+fn copy_layout(len: u32) -> std::alloc::Layout {
+    std::alloc::Layout::from_size_align(
+        std::mem::size_of::<CopyHead>() + len as usize,
+        std::mem::align_of::<CopyHead>(),
+    )
+    .expect("at most 64 KiB and a head")
+}
+
 impl Clone for Buf {
     #[inline]
     fn clone(&self) -> Buf {
-        // Without the pool (its worker has ended) nothing is counted any more: the slab stays mapped for good.
-        let _ = with_worker(|w| {
-            if w.pool.owns(self.ptr) {
-                w.pool.retain(self.bid);
-            }
-        });
+        if self.bid == COPIED {
+            let views = self.views();
+            views.set(views.get().checked_add(1).expect("four billion views"));
+        } else {
+            // Without the pool (its worker has ended) nothing is counted any more: the slab stays mapped for good.
+            let _ = with_worker(|w| {
+                if w.pool.owns(self.ptr) {
+                    w.pool.retain(self.bid);
+                }
+            });
+        }
         Buf {
             ptr: self.ptr,
             len: self.len,
             bid: self.bid,
+            dropped: self.dropped,
             _not_send: PhantomData,
         }
     }
@@ -217,6 +326,9 @@ impl Clone for Buf {
 impl Drop for Buf {
     #[inline]
     fn drop(&mut self) {
+        if self.bid == COPIED {
+            return self.release_copy();
+        }
         let _ = with_worker(|w| {
             if w.pool.owns(self.ptr) {
                 w.pool.release(self.bid);
@@ -242,10 +354,4 @@ impl fmt::Debug for Buf {
             .field("bid", &self.bid)
             .finish()
     }
-}
-
-/// More than half of the worker's receive buffers are held by views: what would hold one for long should copy instead, lest peers
-/// that do not read starve everyone's receives. `false` outside a worker.
-pub fn buffers_scarce() -> bool {
-    with_worker(|w| w.pool.in_use() as usize * 2 > w.pool.count()).unwrap_or(false)
 }

@@ -40,7 +40,7 @@ mod uring;
 mod worker;
 
 pub use arena::{Pooled, pooled};
-pub use buffers::{Buf, buffers_scarce};
+pub use buffers::Buf;
 pub use counters::Counters;
 pub use counting::{CountingAllocator, allocations_of};
 pub use dial::dial;

@@ -140,3 +140,28 @@ pub(crate) fn set_nonblocking(fd: RawFd) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// `tcpi_bytes_acked` of TCP_INFO (RFC 4898 tcpEStatsAppHCThruOctetsAcked): a u64 at byte 120 of the kernel's `struct tcp_info`, which libc's
+/// definition ends before.
+pub(crate) fn tcp_acknowledged(fd: RawFd) -> io::Result<u64> {
+    const AT: usize = 120;
+    let mut info = [0u8; 128];
+    let mut len = info.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes into the array, and the length into `len`.
+    let done = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &mut len,
+        )
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    match info.get(AT..AT + 8).and_then(|b| b.try_into().ok()) {
+        Some(bytes) if len as usize >= AT + 8 => Ok(u64::from_ne_bytes(bytes)),
+        _ => Err(io::Error::from_raw_os_error(libc::ENOPROTOOPT)),
+    }
+}

@@ -256,6 +256,13 @@ impl Stream {
         self.with_socket(|s| s.local_addr())
     }
 
+    /// Bytes that the peer's kernel has acknowledged since the connection began; `None` where the socket is not TCP. A system call: for
+    /// telling a peer that reads slowly from one that does not read.
+    pub fn acknowledged(&self) -> Option<u64> {
+        self.with_socket(|s| socket::tcp_acknowledged(s.as_raw_fd()))
+            .ok()
+    }
+
     /// The socket, for options and addresses. It must not be read from, written to or closed.
     pub fn with_socket<R>(&self, f: impl FnOnce(&SockRef<'_>) -> io::Result<R>) -> io::Result<R> {
         // A copy of the descriptor would outlive the slot's rules, and user code must not run while the sockets are borrowed, so the

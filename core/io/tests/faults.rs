@@ -54,36 +54,6 @@ fn tiny_rings_carry_many_connections() {
     }
 }
 
-#[test]
-fn starved_streams_wait_for_buffers_without_spinning() {
-    for setup in SETUPS {
-        let options = tiny(setup);
-        let counters = options.counters.clone();
-        worker(options, || async move {
-            // Four streams, whose bytes are held, take all buffers; a fifth must wait.
-            let mut held = Vec::new();
-            let mut pairs = Vec::new();
-            for _ in 0..4 {
-                let (mut a, b) = tcp_pair();
-                let b = stream(b);
-                a.write_all(&[7; 64]).expect("sent");
-                held.push(b.recv().await.expect("bytes").expect("no end"));
-                pairs.push((a, b));
-            }
-            let (mut a, b) = tcp_pair();
-            let b = stream(b);
-            a.write_all(&[9; 64]).expect("sent");
-            let loops = counters.loops.load(Relaxed);
-            assert!(within(60, b.recv()).await.is_none(), "there is no buffer");
-            let turns = counters.loops.load(Relaxed) - loops;
-            assert!(turns < 100, "{turns} turns while starved");
-            assert!(counters.buffers_exhausted.load(Relaxed) > 0);
-            drop(held);
-            assert_eq!(*b.recv().await.expect("bytes").expect("no end"), [9; 64]);
-        });
-    }
-}
-
 /// Poll a future `n` times (each time it is woken), then drop it. `None`: it was dropped; else it had finished.
 async fn polled<F: Future>(n: usize, f: F) -> Option<F::Output> {
     let mut f = Box::pin(f);

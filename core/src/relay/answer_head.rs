@@ -1,22 +1,16 @@
-//! Receiving a response's head: in one piece where it lies, in several pieces gathered, and only while the client is there.
-
-use std::future::poll_fn;
-use std::io::ErrorKind;
-use std::task::{Context, Poll};
+//! Receiving a response's head: in one piece where it lies, in several pieces gathered. Whether the client is still there is watched beside it.
 
 use ringway_io::{self as io, Buf, Stream};
 use ringway_protocols::http1::ResponseFault;
 
-use super::endings::{Broken, Progress};
+use super::endings::Broken;
 use crate::exchange::{Exchange, Facts};
 
 /// Receive the next response head into the exchange; answers the bytes behind it.
 pub(super) async fn receive_head(
     exchange: &mut Exchange<'_>,
     upstream: &Stream,
-    progress: &Progress,
 ) -> Result<Buf, Broken> {
-    let client = &exchange.client.stream;
     let limits = exchange.listener().limits;
     let to_head = exchange.request().is_head();
     let Facts {
@@ -27,14 +21,13 @@ pub(super) async fn receive_head(
     answer.reset();
     answer_bytes.clear();
     loop {
-        let received = poll_fn(|cx| wait_for_answer(cx, upstream, client, progress)).await;
+        let received = upstream.recv().await;
         let facts = exchange.facts_mut();
         // Of this head, or of an interim one before it.
         let some = facts.first_byte_us.is_some();
-        let mut buf = match received? {
+        let mut buf = match received {
             Ok(Some(buf)) => buf,
             Ok(None) => return Err(Broken::UpstreamEnded { reset: false, some }),
-            Err(e) if e.kind() == ErrorKind::TimedOut => return Err(Broken::UpstreamSilent),
             Err(_) => return Err(Broken::UpstreamEnded { reset: true, some }),
         };
         facts
@@ -64,21 +57,4 @@ pub(super) async fn receive_head(
             Err(fault) => return Err(Broken::UpstreamNonsense(ResponseFault::explain(fault))),
         }
     }
-}
-
-/// The upstream's next bytes, unless the client goes away meanwhile (then nobody wants them).
-pub(super) fn wait_for_answer(
-    cx: &mut Context<'_>,
-    upstream: &Stream,
-    client: &Stream,
-    progress: &Progress,
-) -> Poll<Result<std::io::Result<Option<Buf>>, Broken>> {
-    if let Poll::Ready(received) = upstream.poll_recv(cx) {
-        return Poll::Ready(Ok(received));
-    }
-    // While the body comes, the way there notices it.
-    if progress.uploaded.get() && client.poll_broken(cx).is_ready() {
-        return Poll::Ready(Err(Broken::ClientGone));
-    }
-    Poll::Pending
 }

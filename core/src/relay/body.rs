@@ -1,6 +1,7 @@
 //! One body in one direction: its framing is checked as it flows, and its bytes go from the receive buffer to the send queue
 //! without a copy. It knows nothing of which side is the client.
 
+use std::cell::Cell;
 use std::io::ErrorKind;
 use std::io::Write as _;
 
@@ -205,7 +206,7 @@ impl Body {
         };
         self.count(data)?;
         if run > 0 {
-            put(to, relay_segment(buf.split_to(run)));
+            put(to, buf.split_to(run));
         }
         match stop {
             Piece::Framing(n) => buf.advance(n),
@@ -268,19 +269,8 @@ impl Body {
             self.chunk_open = true;
             put(to, line);
         }
-        put(to, relay_segment(data));
+        put(to, data);
     }
-}
-
-/// Received bytes as they are sent on: in place, unless receive buffers are scarce. Then they are copied, so that peers that
-/// do not read cannot hold the buffers that everyone else receives into.
-fn relay_segment(data: Buf) -> Segment {
-    if !io::buffers_scarce() {
-        return data.into();
-    }
-    let mut copy = OutBuf::take();
-    copy.extend_from_slice(&data);
-    copy.into()
 }
 
 /// The room was checked before the step.
@@ -297,65 +287,98 @@ fn put(to: &Stream, segment: impl Into<Segment>) {
 pub(crate) enum PumpEnd {
     /// The sender's bytes were at fault.
     Fault(BodyFault),
-    /// The sender sent nothing for too long.
-    FromTimedOut,
     /// The sender's connection broke.
     FromBroken(std::io::Error),
-    /// The receiver took nothing for too long.
-    ToTimedOut,
     /// The receiver's connection broke.
     ToBroken,
 }
 
-/// How long either side may make us wait, in milliseconds. Asked for before each wait, since the answer may begin meanwhile.
-pub(crate) trait Patience {
-    fn sender_ms(&self) -> u32;
-    fn receiver_ms(&self) -> u32;
+/// What can be seen of a body's way while it moves.
+#[derive(Debug)]
+pub(crate) struct Traffic<'x> {
+    /// Payload bytes of the exchange in this direction.
+    payload: &'x Cell<u64>,
+    /// When a byte last moved, on the worker's clock.
+    moved_us: Cell<u64>,
+    /// The receiver is waited for, not the sender.
+    sending: Cell<bool>,
+    /// Nothing of the body was taken from its sender yet.
+    untouched: Cell<bool>,
 }
 
-/// Move a whole body. At the end all of it is queued; its last piece is for the caller to submit or flush.
+impl<'x> Traffic<'x> {
+    /// Payload is counted into `payload` as it moves.
+    pub(crate) fn new(payload: &'x Cell<u64>) -> Traffic<'x> {
+        Traffic {
+            payload,
+            moved_us: Cell::new(io::now_us()),
+            sending: Cell::new(false),
+            untouched: Cell::new(true),
+        }
+    }
+
+    pub(crate) fn moved_us(&self) -> u64 {
+        self.moved_us.get()
+    }
+
+    pub(crate) fn note_moved(&self) {
+        self.moved_us.set(io::now_us());
+    }
+
+    pub(crate) fn is_sending(&self) -> bool {
+        self.sending.get()
+    }
+
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.untouched.get()
+    }
+
+    /// Wait until `to` has taken what is queued for it.
+    pub(crate) async fn flush(&self, to: &Stream) -> std::io::Result<()> {
+        self.sending.set(true);
+        let flushed = to.flush().await;
+        self.sending.set(false);
+        self.note_moved();
+        flushed
+    }
+}
+
+/// Move a whole body. At the end all of it is queued; its last piece is for the caller to submit or flush. Deadlines are the caller's:
+/// a wait ends in an error only when its connection has broken.
 pub(crate) async fn pump(
     body: &mut Body,
     from: &Stream,
     to: &Stream,
-    patience: &impl Patience,
+    traffic: &Traffic<'_>,
 ) -> Result<(), PumpEnd> {
     loop {
-        match body.fill(to).map_err(PumpEnd::Fault)? {
+        let fill = body.fill(to);
+        traffic.payload.set(body.payload());
+        match fill.map_err(PumpEnd::Fault)? {
             Fill::Done => {
                 if let Some(rest) = body.take_rest() {
                     from.unread(rest);
                 }
                 return Ok(());
             }
-            Fill::Full => {
-                // Whoever makes us wait has the deadline; the other side is not to blame meanwhile.
-                from.clear_deadline();
-                to.set_deadline(patience.receiver_ms());
-                to.flush().await.map_err(|e| {
-                    if e.kind() == ErrorKind::TimedOut {
-                        PumpEnd::ToTimedOut
-                    } else {
-                        PumpEnd::ToBroken
+            Fill::Full => traffic.flush(to).await.map_err(|_| PumpEnd::ToBroken)?,
+            Fill::More => {
+                let received = match from.try_recv() {
+                    Some(buf) => Some(buf),
+                    None => {
+                        to.submit();
+                        from.recv().await.map_err(PumpEnd::FromBroken)?
                     }
-                })?;
-                to.clear_deadline();
-            }
-            Fill::More => match from.try_recv() {
-                Some(buf) => body.push(buf),
-                None => {
-                    to.submit();
-                    from.set_deadline(patience.sender_ms());
-                    match from.recv().await {
-                        Ok(Some(buf)) => body.push(buf),
-                        Ok(None) => body.end(to).map_err(PumpEnd::Fault)?,
-                        Err(e) if e.kind() == ErrorKind::TimedOut => {
-                            return Err(PumpEnd::FromTimedOut);
-                        }
-                        Err(e) => return Err(PumpEnd::FromBroken(e)),
+                };
+                traffic.note_moved();
+                match received {
+                    Some(buf) => {
+                        traffic.untouched.set(false);
+                        body.push(buf);
                     }
+                    None => body.end(to).map_err(PumpEnd::Fault)?,
                 }
-            },
+            }
         }
     }
 }

@@ -1,11 +1,10 @@
 //! How a relay ends badly: what is noted, what the client gets, and what both connections come to. It moves no byte.
 
-use std::cell::Cell;
-
 use ringway_protocols::http1::BodyFraming;
 
 use super::body::{BodyFault, PumpEnd};
 use super::framed::Failure;
+use super::patience::{Late, Progress};
 use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
@@ -13,29 +12,27 @@ use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
 use crate::upstream::Upstream;
 
-/// What both directions see of each other.
+/// What ended the relay.
 #[derive(Debug)]
-pub(super) struct Progress {
-    /// The request's body has left, or nobody wants the rest of it.
-    pub(super) uploaded: Cell<bool>,
-    /// The final response's head was passed on.
-    pub(super) answering: Cell<bool>,
-    /// How the client's connection is cut from then on, so that the answer cannot be taken for whole.
-    pub(super) cut: Cell<After>,
+pub(super) enum Ended {
+    /// The request's body failed.
+    Up(PumpEnd),
+    /// The answer failed.
+    Down(Broken),
+    /// Somebody made us wait too long.
+    Late(Late),
 }
 
 /// How the way back ended badly.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The upstream closed (or reset) the connection; `some` bytes of a head had come.
+    /// The upstream closed (or reset) the connection; `some` bytes of an answer had come.
     UpstreamEnded {
         reset: bool,
         some: bool,
     },
-    UpstreamSilent,
     UpstreamNonsense(&'static str),
     ClientGone,
-    ClientStalled,
 }
 
 /// The same for a response body that did not arrive.
@@ -46,27 +43,51 @@ pub(super) fn broken(end: PumpEnd) -> Broken {
             reset: false,
             some: true,
         },
-        PumpEnd::FromTimedOut => Broken::UpstreamSilent,
         PumpEnd::FromBroken(_) => Broken::UpstreamEnded {
             reset: true,
             some: true,
         },
-        PumpEnd::ToTimedOut => Broken::ClientStalled,
         PumpEnd::ToBroken => Broken::ClientGone,
     }
 }
 
-/// The request's body failed: the upstream must see that it is not whole, so its connection is reset.
-pub(super) fn upload_failed(
+/// Note it, and say what comes of it. The upstream's connection is reset: neither a cut request nor the rest of an answer may be
+/// taken for something else. Before the answer has begun the client gets one of ours, after that its connection is cut.
+pub(super) fn failed(
     exchange: &mut Exchange<'_>,
-    end: PumpEnd,
-    progress: &Progress,
+    ended: Ended,
+    progress: &Progress<'_>,
     upstream: Upstream,
-) -> Stop {
-    let cells = exchange.listener().cells.clone();
-    let cells = cells.of(exchange.lane.index);
-    let reply = match end {
+) -> Failure {
+    let endpoint = upstream.target.text.clone();
+    let answering = progress.answering.get();
+    let unanswered = matches!(
+        ended,
+        Ended::Down(Broken::UpstreamEnded { some: false, .. })
+    );
+    let reply = match ended {
+        Ended::Up(end) => upload_failed(exchange, end),
+        Ended::Down(end) => answer_failed(exchange, end, &endpoint, answering),
+        Ended::Late(Late::Idle { client: true }) => {
+            upstream.stream.abort();
+            return Failure::Stop(client_late(exchange));
+        }
+        Ended::Late(late) => Some(was_late(exchange, late, &endpoint)),
+    };
+    upstream.stream.abort();
+    match reply {
+        _ if answering => Failure::Stop(Stop::End(progress.cut.get())),
+        None => Failure::Stop(Stop::End(After::Abort)),
+        Some(reply) if unanswered => Failure::Unanswered(reply.into()),
+        Some(reply) => Failure::Stop(reply.into()),
+    }
+}
+
+/// The request's body failed. None: the client is gone.
+fn upload_failed(exchange: &mut Exchange<'_>, end: PumpEnd) -> Option<Reply> {
+    match end {
         PumpEnd::Fault(BodyFault::Chunk(fault)) => {
+            let cells = exchange.listener().cells.of(exchange.lane.index);
             cells.protocol_error(fault.label());
             exchange.note(Flag::ClientProtocol, format_args!("{}", fault.explain()));
             Some(Reply::closing(400, Flag::ClientProtocol))
@@ -82,24 +103,6 @@ pub(super) fn upload_failed(
             );
             Some(Reply::closing(400, Flag::ClientGone))
         }
-        PumpEnd::FromTimedOut => {
-            if !exchange.note_total() {
-                cells.timeout(ClientTimeout::Body);
-                exchange.note(Flag::ClientTimeout, format_args!("the client sent nothing of its body for too long (listener's timeouts.body)"));
-            }
-            Some(Reply::closing(408, Flag::ClientTimeout))
-        }
-        PumpEnd::ToTimedOut => {
-            if !exchange.note_total() {
-                exchange.note(
-                    Flag::StreamIdle,
-                    format_args!(
-                        "the upstream took nothing of the body for too long (route's timeouts.idle)"
-                    ),
-                );
-            }
-            Some(Reply::closing(504, Flag::StreamIdle))
-        }
         PumpEnd::FromBroken(error) => {
             exchange.note(
                 Flag::ClientGone,
@@ -107,32 +110,26 @@ pub(super) fn upload_failed(
             );
             None
         }
+        // Not an end: the answer, if there is one, counts.
         PumpEnd::ToBroken => None,
-    };
-    upstream.stream.abort();
-    match reply {
-        Some(reply) if !progress.answering.get() => Stop::Reply(reply),
-        _ => Stop::End(After::Abort),
     }
 }
 
-/// The answer failed: before it began the client gets one of ours, after that its connection is cut.
-pub(super) fn answer_failed(
+/// The answer failed. None: the client is gone.
+fn answer_failed(
     exchange: &mut Exchange<'_>,
     end: Broken,
-    progress: &Progress,
-    upstream: Upstream,
-) -> Failure {
-    let endpoint = upstream.target.text.clone();
-    let reply = match end {
+    endpoint: &str,
+    answering: bool,
+) -> Option<Reply> {
+    match end {
         Broken::UpstreamEnded { reset, some } => {
-            let flag = if reset {
-                Flag::UpstreamReset
+            let (flag, how) = if reset {
+                (Flag::UpstreamReset, "reset")
             } else {
-                Flag::UpstreamClosed
+                (Flag::UpstreamClosed, "closed")
             };
-            let how = if reset { "reset" } else { "closed" };
-            let when = match (progress.answering.get(), some) {
+            let when = match (answering, some) {
                 (true, _) => "in the middle of its answer",
                 (false, true) => "in the middle of its answer's head",
                 (false, false) => "without an answer",
@@ -141,71 +138,85 @@ pub(super) fn answer_failed(
                 flag,
                 format_args!("endpoint {endpoint} {how} the connection {when}"),
             );
-            if !some && !progress.answering.get() {
-                return Failure::Unanswered(closing_if_body(exchange, 502, flag));
-            }
-            (502, flag)
-        }
-        Broken::UpstreamSilent => {
-            if exchange.note_total() {
-                (504, Flag::TotalTimeout)
-            } else if progress.answering.get() {
-                exchange.note(Flag::StreamIdle, format_args!("endpoint {endpoint} sent nothing for too long in its answer (route's timeouts.idle)"));
-                (504, Flag::StreamIdle)
-            } else {
-                exchange.note(
-                    Flag::UpstreamTimeout,
-                    format_args!(
-                        "endpoint {endpoint} sent no answer in time (route's timeouts.first_byte)"
-                    ),
-                );
-                (504, Flag::UpstreamTimeout)
-            }
+            Some(closing_if_body(exchange, 502, flag))
         }
         Broken::UpstreamNonsense(why) => {
             exchange.note(
                 Flag::UpstreamProtocol,
                 format_args!("endpoint {endpoint} sent an answer that is not valid: {why}"),
             );
-            (502, Flag::UpstreamProtocol)
+            Some(closing_if_body(exchange, 502, Flag::UpstreamProtocol))
         }
-        end @ (Broken::ClientGone | Broken::ClientStalled) => {
-            upstream.stream.abort();
-            return Failure::Stop(client_failed(exchange, &end));
+        Broken::ClientGone => {
+            client_gone(exchange);
+            None
         }
-    };
-    if progress.answering.get() {
-        upstream.stream.abort();
-        return Failure::Stop(Stop::End(progress.cut.get()));
     }
-    let stop = closing_if_body(exchange, reply.0, reply.1);
-    upstream.stream.abort();
-    Failure::Stop(stop)
+}
+
+/// Somebody made us wait too long.
+fn was_late(exchange: &mut Exchange<'_>, late: Late, endpoint: &str) -> Reply {
+    if exchange.note_total() {
+        return closing_if_body(exchange, 504, Flag::TotalTimeout);
+    }
+    match late {
+        Late::Body => {
+            let cells = exchange.listener().cells.of(exchange.lane.index);
+            cells.timeout(ClientTimeout::Body);
+            exchange.note(
+                Flag::ClientTimeout,
+                format_args!(
+                    "the client sent nothing of its body for too long (listener's timeouts.body)"
+                ),
+            );
+            Reply::closing(408, Flag::ClientTimeout)
+        }
+        Late::Taking => {
+            exchange.note(Flag::StreamIdle, format_args!("endpoint {endpoint} took nothing of the body for too long (route's timeouts.idle)"));
+            Reply::closing(504, Flag::StreamIdle)
+        }
+        Late::FirstByte => {
+            exchange.note(
+                Flag::UpstreamTimeout,
+                format_args!(
+                    "endpoint {endpoint} sent no answer in time (route's timeouts.first_byte)"
+                ),
+            );
+            closing_if_body(exchange, 504, Flag::UpstreamTimeout)
+        }
+        Late::Idle { .. } => {
+            exchange.note(Flag::StreamIdle, format_args!("endpoint {endpoint} sent nothing for too long in its answer (route's timeouts.idle)"));
+            closing_if_body(exchange, 504, Flag::StreamIdle)
+        }
+    }
 }
 
 /// The client did not take its answer.
-pub(super) fn client_failed(exchange: &mut Exchange<'_>, end: &Broken) -> Stop {
-    match end {
-        Broken::ClientStalled => exchange.note(
+pub(super) fn client_late(exchange: &mut Exchange<'_>) -> Stop {
+    if !exchange.note_total() {
+        exchange.note(
             Flag::StreamIdle,
             format_args!(
                 "the client took nothing of its answer for too long (route's timeouts.idle)"
             ),
-        ),
-        _ => exchange.note(
-            Flag::ClientGone,
-            format_args!("the client went away before its answer was complete"),
-        ),
+        );
     }
     Stop::End(After::Abort)
 }
 
+/// The client left.
+pub(super) fn client_gone(exchange: &mut Exchange<'_>) -> Stop {
+    exchange.note(
+        Flag::ClientGone,
+        format_args!("the client went away before its answer was complete"),
+    );
+    Stop::End(After::Abort)
+}
+
 /// With a body on its way the end of the request is not known any more, so that the connection cannot be kept.
-pub(super) fn closing_if_body(exchange: &Exchange<'_>, status: u16, flag: Flag) -> Stop {
-    let body = exchange.request().framing() != BodyFraming::None;
-    Stop::Reply(if body {
-        Reply::closing(status, flag)
-    } else {
-        Reply::new(status, flag)
-    })
+fn closing_if_body(exchange: &Exchange<'_>, status: u16, flag: Flag) -> Reply {
+    match exchange.request().framing() {
+        BodyFraming::None | BodyFraming::Length(0) => Reply::new(status, flag),
+        _ => Reply::closing(status, flag),
+    }
 }

@@ -11,12 +11,12 @@ use ringway_io::{self as io, Buf, OutBuf, Stream};
 use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version};
 
 use super::answer_head::receive_head;
-use super::body::{Body, Output, Patience, PumpEnd, pump};
-use super::endings::{Broken, Progress, answer_failed, broken, client_failed, upload_failed};
+use super::body::{Body, Output, PumpEnd, Traffic, pump};
+use super::endings::{self, Broken, Ended};
+use super::patience::{Patience, Progress};
 use super::{head, raw};
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
-use crate::plan::Timeouts;
 use crate::policy::{Admitted, limit_of_body};
 use crate::upstream::Upstream;
 
@@ -52,13 +52,15 @@ pub(crate) async fn relay(
 ) -> Result<After, Failure> {
     let client = exchange.client;
     let timeouts = exchange.route(admitted.route()).timeouts;
-    let mut upload = Body::new(
-        exchange.request().framing(),
-        Output::AsReceived,
-        limit_of_body(exchange, admitted.route()),
-    );
+    let limit = limit_of_body(exchange, admitted.route());
+    let mut upload = Body::new(exchange.request().framing(), Output::AsReceived, limit);
     let progress = Progress {
+        up: Traffic::new(&client.received),
+        down: Traffic::new(&client.sent),
         uploaded: Cell::new(upload.is_done()),
+        whole: Cell::new(upload.is_done()),
+        told: Cell::new(false),
+        asked_us: Cell::new(io::now_us()),
         answering: Cell::new(false),
         cut: Cell::new(After::Abort),
     };
@@ -67,156 +69,123 @@ pub(crate) async fn relay(
     let _ = upstream.stream.queue(head);
     upstream.stream.submit();
     exchange.facts_mut().sent_us = io::now_us();
-    client.stream.clear_deadline();
-    if progress.uploaded.get() {
-        let first_byte_ms = exchange.patience(timeouts.first_byte);
-        upstream.stream.set_deadline(first_byte_ms);
-    } else {
-        // The time for an answer begins when the request has left; until then the client has its own.
-        upstream.stream.clear_deadline();
-    }
-
-    let patience = UploadPatience {
-        progress: &progress,
-        body_ms: exchange.listener().body_ms,
-        idle_ms: timeouts.idle,
-        ends_us: exchange.ends_us(),
-    };
     let end = {
+        let patience = Patience {
+            client: &client.stream,
+            upstream: &upstream.stream,
+            progress: &progress,
+            timeouts,
+            body_ms: exchange.listener().body_ms,
+            ends_us: exchange.ends_us(),
+            expects_continue: exchange.request().expects_continue(),
+            seen: Cell::new((0, 0)),
+        };
         let up = pin!(pump(
             &mut upload,
             &client.stream,
             &upstream.stream,
-            &patience
+            &progress.up
         ));
-        let first_byte_ms = || patience.clamp(timeouts.first_byte);
-        let down = pin!(download(
-            exchange,
-            admitted,
-            &upstream.stream,
-            &progress,
-            &timeouts
-        ));
-        both(
-            up,
-            down,
-            &progress,
-            &upstream.stream,
-            &client.stream,
-            first_byte_ms,
-        )
-        .await
+        let down = pin!(download(exchange, admitted, &upstream.stream, &progress));
+        both(up, down, &patience).await
     };
-    exchange.facts_mut().bytes_in = upload.payload();
+    exchange.facts_mut().body_begun |= !progress.up.is_untouched();
     match end {
         Ok(Answered::Upgraded) => Ok(raw::tunnel(exchange, &upstream, timeouts.tunnel_idle).await),
         Ok(Answered::Whole {
             upstream_reusable,
             client_reusable,
         }) => {
-            let whole_upload = upload.is_done();
             // Back in the pool before the client has its answer: a client that asks again at once finds it there.
-            if upstream_reusable && whole_upload {
+            if upstream_reusable && progress.whole.get() {
                 let cluster = &exchange.plan.plan.clusters[admitted.cluster()];
                 exchange.lane.pool.borrow_mut().put(upstream, cluster);
+            } else {
+                drop(upstream);
             }
-            let idle_ms = exchange.patience(timeouts.idle);
-            if let Err(end) = flush(&client.stream, idle_ms).await {
-                return Err(Failure::Stop(client_failed(exchange, &end)));
-            }
-            client.stream.clear_deadline();
-            Ok(match (client_reusable, whole_upload) {
-                (true, true) => After::KeepAlive,
-                (false, true) => After::Close,
-                (_, false) => After::Linger,
-            })
+            settle(exchange, timeouts.idle).await?;
+            Ok(after(exchange, client_reusable && progress.whole.get()))
         }
-        Err(Ended::Up(end)) => Err(Failure::Stop(upload_failed(
-            exchange, end, &progress, upstream,
-        ))),
-        Err(Ended::Down(end)) => Err(answer_failed(exchange, end, &progress, upstream)),
+        Err(ended) => Err(endings::failed(exchange, ended, &progress, upstream)),
     }
 }
 
-/// Which direction ended the exchange.
-#[derive(Debug)]
-enum Ended {
-    Up(PumpEnd),
-    Down(Broken),
+/// What becomes of the client's connection after a whole answer.
+fn after(exchange: &Exchange<'_>, reusable: bool) -> After {
+    if reusable {
+        After::KeepAlive
+    } else if !exchange.request().keep_alive() && exchange.client.stream.is_quiet() {
+        // It asked for the end and has sent nothing since.
+        After::Close
+    } else {
+        After::Linger
+    }
+}
+
+/// Wait until the kernel has taken the answer, for as long as the client takes any of it.
+async fn settle(exchange: &mut Exchange<'_>, idle_ms: u32) -> Result<(), Failure> {
+    let client = &exchange.client.stream;
+    let mut seen = None;
+    loop {
+        client.set_deadline(exchange.patience(idle_ms));
+        match client.flush().await {
+            Ok(()) => break,
+            Err(e) if e.kind() == ErrorKind::TimedOut => {
+                let now = client.acknowledged();
+                if !exchange.time_left() || seen == Some(now) {
+                    return Err(Failure::Stop(endings::client_late(exchange)));
+                }
+                seen = Some(now);
+            }
+            Err(_) => return Err(Failure::Stop(endings::client_gone(exchange))),
+        }
+    }
+    client.clear_deadline();
+    Ok(())
 }
 
 /// Drive both directions from one task, until the way back has ended or the way there has failed for good.
 async fn both(
     mut up: Pin<&mut impl Future<Output = Result<(), PumpEnd>>>,
     mut down: Pin<&mut impl Future<Output = Result<Answered, Broken>>>,
-    progress: &Progress,
-    upstream: &Stream,
-    client: &Stream,
-    first_byte_ms: impl Fn() -> u32,
+    patience: &Patience<'_>,
 ) -> Result<Answered, Ended> {
+    let progress = patience.progress;
     poll_fn(|cx| {
+        let late = patience.take_late();
+        let before = (progress.up.moved_us(), progress.down.moved_us());
         if !progress.uploaded.get()
             && let Poll::Ready(end) = up.as_mut().poll(cx)
         {
             match end {
+                Ok(()) => progress.whole.set(true),
                 // The upstream takes no more of the body. It may have said why: its answer, if there is one, counts.
-                Ok(()) | Err(PumpEnd::ToBroken) => {
-                    upstream.submit();
-                    progress.uploaded.set(true);
-                    if !progress.answering.get() {
-                        client.clear_deadline();
-                        upstream.set_deadline(first_byte_ms());
-                    }
-                }
+                Err(PumpEnd::ToBroken) => {}
                 Err(end) => return Poll::Ready(Err(Ended::Up(end))),
             }
+            patience.upstream.submit();
+            progress.uploaded.set(true);
+            progress.asked_us.set(io::now_us());
         }
-        down.as_mut().poll(cx).map_err(Ended::Down)
+        if let Poll::Ready(end) = down.as_mut().poll(cx) {
+            return Poll::Ready(end.map_err(Ended::Down));
+        }
+        // While its body comes, a receive is waiting that notices it; at all other times nobody else would.
+        if (progress.uploaded.get() || progress.up.is_sending())
+            && patience.client.poll_broken(cx).is_ready()
+        {
+            return Poll::Ready(Err(Ended::Down(Broken::ClientGone)));
+        }
+        if late
+            && before == (progress.up.moved_us(), progress.down.moved_us())
+            && let Some(late) = patience.late()
+        {
+            return Poll::Ready(Err(Ended::Late(late)));
+        }
+        patience.arm();
+        Poll::Pending
     })
     .await
-}
-
-/// How long the way there may wait. While no answer has begun the client has its body timeout; after that the stream's idle
-/// time holds for both.
-struct UploadPatience<'p> {
-    progress: &'p Progress,
-    body_ms: u32,
-    idle_ms: u32,
-    ends_us: Option<u64>,
-}
-
-impl UploadPatience<'_> {
-    fn clamp(&self, ms: u32) -> u32 {
-        crate::exchange::clamp(ms, self.ends_us)
-    }
-}
-
-impl Patience for UploadPatience<'_> {
-    fn sender_ms(&self) -> u32 {
-        self.clamp(if self.progress.answering.get() {
-            self.idle_ms
-        } else {
-            self.body_ms
-        })
-    }
-    fn receiver_ms(&self) -> u32 {
-        self.clamp(self.idle_ms)
-    }
-}
-
-/// How long the way back may wait.
-struct DownloadPatience {
-    idle_ms: u32,
-    ends_us: Option<u64>,
-}
-
-impl Patience for DownloadPatience {
-    fn sender_ms(&self) -> u32 {
-        crate::exchange::clamp(self.idle_ms, self.ends_us)
-    }
-    fn receiver_ms(&self) -> u32 {
-        self.sender_ms()
-    }
 }
 
 /// The way back: interim heads, the final head, the body.
@@ -224,36 +193,28 @@ async fn download(
     exchange: &mut Exchange<'_>,
     admitted: &Admitted,
     upstream: &Stream,
-    progress: &Progress,
-    timeouts: &Timeouts,
+    progress: &Progress<'_>,
 ) -> Result<Answered, Broken> {
-    let client = &exchange.client.stream;
+    let client = exchange.client;
     let mut interim = 0;
     let rest = loop {
-        let rest = receive_head(exchange, upstream, progress).await?;
-        let response = answer(exchange);
-        match response.status() {
-            101 => return upgrade(exchange, admitted, upstream, rest),
+        let rest = receive_head(exchange, upstream).await?;
+        match answer(exchange).status() {
+            101 => return upgrade(exchange, upstream, rest, progress).await,
             100..=199 => {
                 interim += 1;
                 if interim > MOST_INTERIM {
                     return Err(Broken::UpstreamNonsense("too many interim responses"));
                 }
                 upstream.unread(rest);
+                progress.told.set(true);
+                progress.asked_us.set(io::now_us());
+                progress.up.note_moved();
                 // RFC 9110 15.2: an HTTP/1.0 client does not know interim responses.
                 if exchange.request().version() != Version::Http10 {
-                    let head = head::response(
-                        exchange,
-                        admitted,
-                        BodyFraming::None,
-                        ClientConnection::KeepAlive,
-                        false,
-                    );
-                    put(client, head, exchange.patience(timeouts.idle)).await?;
-                    client.submit();
-                }
-                if progress.uploaded.get() {
-                    upstream.set_deadline(exchange.patience(timeouts.first_byte));
+                    let head = head::interim(exchange, false);
+                    put(&client.stream, head, progress).await?;
+                    client.stream.submit();
                 }
             }
             _ => break rest,
@@ -264,33 +225,29 @@ async fn download(
     let status = response.status();
     let (framing, output) = outgoing(framing_in, exchange.request().version());
     let client_reusable = framing != BodyFraming::UntilClose
-        && progress.uploaded.get()
+        && progress.whole.get()
         && exchange.request().keep_alive()
         && !exchange.lane.is_draining()
-        && !exchange.client.door.is_closed();
+        && !client.door.is_closed();
     let connection = if client_reusable {
         ClientConnection::KeepAlive
     } else {
         ClientConnection::Close
     };
-    let head = head::response(exchange, admitted, framing, connection, false);
-    exchange.facts_mut().status = status;
-    put(client, head, exchange.patience(timeouts.idle)).await?;
+    let head = head::response(exchange, admitted, framing, connection);
+    exchange.facts_mut().note_answer(status);
+    put(&client.stream, head, progress).await?;
     progress.answering.set(true);
+    progress.down.note_moved();
     if framing != BodyFraming::UntilClose {
         // Its framing says that it is not whole; an orderly end delivers what has come so far.
-        progress.cut.set(After::Close);
+        progress.cut.set(After::Linger);
     }
 
     let mut body = Body::new(framing_in, output, u64::MAX);
     body.push(rest);
-    let patience = DownloadPatience {
-        idle_ms: timeouts.idle,
-        ends_us: exchange.ends_us(),
-    };
-    let end = pump(&mut body, upstream, client, &patience).await;
-    exchange.facts_mut().bytes_out = body.payload();
-    end.map_err(broken)?;
+    let pumped = pump(&mut body, upstream, &client.stream, &progress.down).await;
+    pumped.map_err(endings::broken)?;
     Ok(Answered::Whole {
         upstream_reusable: upstream_keeps && framing_in != BodyFraming::UntilClose,
         client_reusable,
@@ -298,24 +255,15 @@ async fn download(
 }
 
 /// Queue a head for the client. Behind many interim heads there may be no room at once.
-async fn put(client: &Stream, head: OutBuf, ms: u32) -> Result<(), Broken> {
+async fn put(client: &Stream, head: OutBuf, progress: &Progress<'_>) -> Result<(), Broken> {
     if client.room() == 0 {
-        flush(client, ms).await?;
-        client.clear_deadline();
+        progress
+            .down
+            .flush(client)
+            .await
+            .map_err(|_| Broken::ClientGone)?;
     }
-    client.queue(head).map_err(|_| Broken::ClientStalled)
-}
-
-/// Wait until the client's side has taken what is queued for it.
-async fn flush(client: &Stream, ms: u32) -> Result<(), Broken> {
-    client.set_deadline(ms);
-    client.flush().await.map_err(|e| {
-        if e.kind() == ErrorKind::TimedOut {
-            Broken::ClientStalled
-        } else {
-            Broken::ClientGone
-        }
-    })
+    client.queue(head).map_err(|_| Broken::ClientGone)
 }
 
 /// The response's head, once it was received.
@@ -334,31 +282,22 @@ fn outgoing(received: BodyFraming, client: Version) -> (BodyFraming, Output) {
 }
 
 /// 101 is right only where it was asked for (a server that switches on its own speaks to nobody).
-fn upgrade(
+async fn upgrade(
     exchange: &mut Exchange<'_>,
-    admitted: &Admitted,
     upstream: &Stream,
     rest: Buf,
+    progress: &Progress<'_>,
 ) -> Result<Answered, Broken> {
     if !(exchange.request().wants_websocket() && answer(exchange).is_websocket_upgrade()) {
         return Err(Broken::UpstreamNonsense(
             "it switched protocols (101) without being asked to",
         ));
     }
-    let head = head::response(
-        exchange,
-        admitted,
-        BodyFraming::None,
-        ClientConnection::KeepAlive,
-        true,
-    );
-    exchange.facts_mut().status = 101;
-    exchange
-        .client
-        .stream
-        .queue(head)
-        .map_err(|_| Broken::ClientStalled)?;
-    exchange.client.stream.submit();
+    let head = head::interim(exchange, true);
+    let client = exchange.client;
+    put(&client.stream, head, progress).await?;
+    exchange.facts_mut().note_answer(101);
+    client.stream.submit();
     upstream.unread(rest);
     Ok(Answered::Upgraded)
 }

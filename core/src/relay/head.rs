@@ -31,6 +31,8 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
     let facts = exchange.facts();
     let host = match &plan.plan.clusters[admitted.cluster()].host {
         HostSent::Keep => None,
+        // A socket's path is no host: the client's stays.
+        HostSent::Upstream if target.address.is_unix() => None,
         HostSent::Upstream => Some(target.text.as_bytes()),
         HostSent::Literal(host) => Some(host.as_bytes()),
     };
@@ -136,13 +138,12 @@ fn field_edits<'t>(
         .collect()
 }
 
-/// The response's head for the client. `framing` is how its body will be sent.
+/// The final response's head for the client. `framing` is how its body will be sent.
 pub(crate) fn response(
     exchange: &mut Exchange<'_>,
     admitted: &Admitted,
     framing: BodyFraming,
     connection: ClientConnection,
-    websocket: bool,
 ) -> OutBuf {
     let mut text = std::mem::take(&mut exchange.facts_mut().text);
     text.clear();
@@ -150,19 +151,41 @@ pub(crate) fn response(
     let route = &plan.plan.routes[admitted.route()];
     let values = expand(exchange, &route.response_edits, &mut text);
     let edits = field_edits(&route.response_edits, &values, &text);
+    let out = write(exchange, framing, connection, false, &edits);
+    drop(edits);
+    exchange.facts_mut().text = text;
+    out
+}
+
+/// The head of an interim response, or of a 101 that switches to `websocket`. The route's changes are for the final one.
+pub(crate) fn interim(exchange: &Exchange<'_>, websocket: bool) -> OutBuf {
+    write(
+        exchange,
+        BodyFraming::None,
+        ClientConnection::KeepAlive,
+        websocket,
+        &[],
+    )
+}
+
+fn write(
+    exchange: &Exchange<'_>,
+    framing: BodyFraming,
+    connection: ClientConnection,
+    websocket: bool,
+    edits: &[FieldEdit<'_>],
+) -> OutBuf {
     let facts = exchange.facts();
     let edit = ResponseEdit {
-        via: plan.plan.via.as_bytes(),
+        via: exchange.plan.plan.via.as_bytes(),
         client: exchange.request().version(),
         connection,
         framing,
         request_id: Some(exchange.id()),
         websocket,
-        edits: &edits,
+        edits,
     };
     let mut out = OutBuf::take();
     write_response(&mut out, &facts.answer.view(&facts.answer_bytes), &edit);
-    drop(edits);
-    exchange.facts_mut().text = text;
     out
 }

@@ -1,6 +1,5 @@
 //! Bytes both ways after an upgrade: the session's protocol is none of our business any more.
 
-use std::cell::Cell;
 use std::io::ErrorKind;
 
 use ringway_io as io;
@@ -16,14 +15,17 @@ pub(crate) async fn tunnel(
     upstream: &Upstream,
     idle_ms: u32,
 ) -> After {
-    let (sent, received) = (Cell::new(0), Cell::new(0));
-    let client = &exchange.client.stream;
-    client.clear_deadline();
+    let client = exchange.client;
+    client.stream.clear_deadline();
     upstream.stream.clear_deadline();
-    let end = io::tunnel(client, &upstream.stream, idle_ms, &sent, &received).await;
-    let facts = exchange.facts_mut();
-    facts.bytes_in += sent.get();
-    facts.bytes_out += received.get();
+    let end = io::tunnel(
+        &client.stream,
+        &upstream.stream,
+        idle_ms,
+        &client.received,
+        &client.sent,
+    )
+    .await;
     match end {
         Ok(()) => After::Close,
         Err(error) if error.kind() == ErrorKind::TimedOut => {

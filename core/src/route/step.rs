@@ -49,6 +49,7 @@ pub(crate) fn find(exchange: &mut Exchange<'_>, _received: Received) -> Result<R
     match &plan.plan.routes[route].action {
         ActionPlan::Respond { status, .. } => Err(Reply {
             body: Body::Respond(route),
+            retry_after: None,
             ..Reply::new(*status, Flag::None)
         }
         .into()),
@@ -90,6 +91,8 @@ fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
             Ok(())
         }
         Err(fault) => {
+            let cells = exchange.listener().cells.of(exchange.lane.index);
+            cells.protocol_error("path");
             exchange.note(
                 Flag::ClientProtocol,
                 format_args!("the path was refused: {}", fault.reason()),

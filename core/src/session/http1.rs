@@ -20,6 +20,10 @@ use crate::outcome::Flag;
 /// A client that is still sending after an error answer is listened to for so much and so long, then closed.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_MS: u32 = 2_000;
+/// What was sent before is waited for so long first.
+const LINGER_FLUSH_MS: u32 = 30_000;
+/// While we are closing, a connection that has not sent its first request gets so long.
+const LAST_REQUEST_MS: u32 = 500;
 
 /// Proof that a whole, valid head was received. Only [`receive`] makes it.
 #[derive(Debug)]
@@ -30,32 +34,54 @@ pub(crate) struct Received {
 /// Serve requests until the connection ends.
 pub(crate) async fn serve(client: Client, lane: Rc<Lane>) {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let _seat = lane.enter_session(waker);
-    let (plan, listener) = client.door.plan();
-    let cells = plan.plan.listeners[listener].cells.clone();
-    drop(plan);
-    cells.of(lane.index).opened();
+    let _seat = lane.enter_session(waker, client.door.cells());
     let mut first = true;
-    let mut after = After::Close;
-    while next_request(&client, &lane, first).await {
-        after = io::pooled(flow::exchange(&client, &lane)).await;
-        if after != After::KeepAlive {
-            break;
+    let after = loop {
+        match next_request(&client, &lane, first).await {
+            Next::Request => {}
+            Next::Close(after) => break after,
         }
-        after = After::Close;
+        let after = io::pooled(flow::exchange(&client, &lane)).await;
+        if after != After::KeepAlive {
+            break after;
+        }
         first = false;
-    }
-    cells.of(lane.index).closed();
+    };
     match after {
         After::KeepAlive | After::Close => {}
-        After::Linger => client.stream.close_lingering(LINGER_BYTES, LINGER_MS),
+        After::Linger => linger(&client.stream).await,
         After::Abort => client.stream.abort(),
     }
 }
 
-/// Wait, without a buffer, until something of a request is here. False: the connection is to be closed. A client that never
-/// sends a byte is closed without a word: browsers open connections ahead of need, and a 408 would answer a later request.
-async fn next_request(client: &Client, lane: &Lane, first: bool) -> bool {
+/// End our side, then read and drop what still comes for a while: to close at once would answer it with a reset, and a reset destroys
+/// what the client has not read yet (RFC 9112 section 9.6).
+async fn linger(stream: &io::Stream) {
+    stream.set_deadline(LINGER_FLUSH_MS);
+    if stream.flush().await.is_err() {
+        return;
+    }
+    stream.shutdown_write();
+    stream.set_deadline(LINGER_MS);
+    let mut left = LINGER_BYTES;
+    while let Ok(Some(buf)) = stream.recv().await {
+        if buf.len() >= left {
+            return;
+        }
+        left -= buf.len();
+    }
+}
+
+/// What an idle connection came to.
+enum Next {
+    /// Something of a request is here.
+    Request,
+    Close(After),
+}
+
+/// Wait, without a buffer, until something of a request is here. A client that never sends a byte is closed without a word: browsers open
+/// connections ahead of need, and a 408 would answer a later request.
+async fn next_request(client: &Client, lane: &Lane, first: bool) -> Next {
     let (plan, listener) = client.door.plan();
     let listener = &plan.plan.listeners[listener];
     client.stream.set_deadline(if first {
@@ -64,15 +90,33 @@ async fn next_request(client: &Client, lane: &Lane, first: bool) -> bool {
         listener.idle_ms
     });
     drop(plan);
+    let mut ending = false;
     poll_fn(|cx| {
         match client.stream.poll_readable(cx) {
             // What has come is served even while draining: the request was sent before the client could know.
-            Poll::Ready(readable) => Poll::Ready(readable.is_ok()),
-            Poll::Pending if !first && (lane.is_draining() || client.door.is_closed()) => {
-                Poll::Ready(false)
+            Poll::Ready(Ok(())) => return Poll::Ready(Next::Request),
+            Poll::Ready(Err(error)) => {
+                if error.kind() == ErrorKind::TimedOut {
+                    client
+                        .door
+                        .cells()
+                        .of(lane.index)
+                        .timeout(ClientTimeout::Idle);
+                }
+                return Poll::Ready(Next::Close(After::Close));
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {}
         }
+        if lane.is_draining() || client.door.is_closed() {
+            if !first {
+                return Poll::Ready(Next::Close(After::Linger));
+            }
+            // Its first request may be on its way: a moment for it, not the whole time.
+            if !std::mem::replace(&mut ending, true) {
+                client.stream.set_deadline(LAST_REQUEST_MS);
+            }
+        }
+        Poll::Pending
     })
     .await
 }
@@ -121,13 +165,14 @@ pub(crate) async fn receive(exchange: &mut Exchange<'_>) -> Result<Received, Sto
     }
 }
 
+/// Not more than the line ends that may stand in front of a request.
+fn nothing_came(exchange: &Exchange<'_>) -> bool {
+    let bytes = &exchange.facts().bytes;
+    bytes.iter().all(|b| matches!(b, b'\r' | b'\n'))
+}
+
 fn ended(exchange: &mut Exchange<'_>) -> Stop {
-    if exchange
-        .facts()
-        .bytes
-        .iter()
-        .all(|b| matches!(b, b'\r' | b'\n'))
-    {
+    if nothing_came(exchange) {
         return Stop::NoRequest;
     }
     exchange.note(
@@ -138,7 +183,7 @@ fn ended(exchange: &mut Exchange<'_>) -> Stop {
 }
 
 fn failed(exchange: &mut Exchange<'_>, kind: ErrorKind) -> Stop {
-    let empty = exchange.facts().bytes.is_empty();
+    let empty = nothing_came(exchange);
     if kind == ErrorKind::TimedOut && !empty {
         let ms = exchange.listener().headers_ms;
         exchange

@@ -3,12 +3,14 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use ringway_balancer::Permit;
 use ringway_io as io;
 
 use super::{Ties, Upstream};
 use crate::accept::Client;
+use crate::lane::Lane;
 use crate::plan::{ClusterPlan, Target};
-use crate::queue::{self, NoPlace};
+use crate::queue::{self, NoPlace, Turn};
 
 /// Why there is none.
 #[derive(Debug)]
@@ -17,25 +19,47 @@ pub(crate) enum OpenFault {
     NoPlace,
     /// The client went away while it waited for one.
     ClientGone,
-    /// The endpoint did not take the connection within `connect` milliseconds.
+    /// The endpoint did not take the connection in time.
     TimedOut,
     /// It refused, or cannot be reached.
     Failed(std::io::Error),
 }
 
-/// Connect to `target`.
-pub(crate) async fn open(
+/// A place in the limit for a connection to `target`, or a connection that another exchange of this worker gives back meanwhile.
+pub(crate) async fn place(
     cluster: &ClusterPlan,
     target: &Arc<Target>,
+    lane: &Lane,
     client: &Client,
+    queue_ms: u32,
+) -> Result<Turn<Upstream>, OpenFault> {
+    let gate = &cluster.connections;
+    if let Some(place) = gate.try_enter() {
+        return Ok(Turn::Place(place));
+    }
+    // An idle connection to another endpoint is worth less than a request that waits.
+    if lane.pool.borrow_mut().evict(gate)
+        && let Some(place) = gate.try_enter()
+    {
+        return Ok(Turn::Place(place));
+    }
+    let returned =
+        |cx: &mut std::task::Context<'_>| lane.pool.borrow_mut().take_or_wait(target, cx.waker());
+    let turn = queue::wait(gate, queue_ms, client, returned).await;
+    turn.map_err(|why| match why {
+        NoPlace::Full => OpenFault::NoPlace,
+        NoPlace::ClientGone => OpenFault::ClientGone,
+    })
+}
+
+/// Connect to `target`.
+pub(crate) async fn dial(
+    cluster: &ClusterPlan,
+    target: &Arc<Target>,
+    place: Permit,
     worker: usize,
     connect_ms: u32,
 ) -> Result<Upstream, OpenFault> {
-    let place = queue::place(&cluster.connections, cluster.queue_for_ms, client).await;
-    let place = place.map_err(|why| match why {
-        NoPlace::Full => OpenFault::NoPlace,
-        NoPlace::ClientGone => OpenFault::ClientGone,
-    })?;
     match io::dial(&target.address, connect_ms).await {
         Ok(stream) => Ok(Upstream {
             stream,

@@ -1,8 +1,11 @@
 //! A worker's idle upstream connections, by endpoint. The one used last is used first: it is the least likely to be closed at
 //! the other end, and the surplus ages out. Each keeps a receive armed, so that an end is seen before use.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker;
 
+use ringway_balancer::Gate;
 use ringway_io as io;
 
 use super::Upstream;
@@ -18,6 +21,8 @@ pub(crate) struct Pool {
     /// By [`Target::id`]; each oldest first.
     idle: Vec<Vec<Idle>>,
     count: usize,
+    /// Exchanges of this worker that wait for a connection to an endpoint, first come first. One that gave up stays until its turn.
+    waiting: VecDeque<(u32, Waker)>,
 }
 
 #[derive(Debug)]
@@ -42,12 +47,34 @@ impl Pool {
         None
     }
 
-    /// Keep a connection for later. It is closed instead where others wait for a place in the cluster's limit, and where
-    /// its stream is not at rest (bytes that nobody asked for).
+    /// The same, or be woken when one comes back.
+    pub(crate) fn take_or_wait(&mut self, target: &Arc<Target>, waker: &Waker) -> Option<Upstream> {
+        self.waiting.retain(|(_, other)| !other.will_wake(waker));
+        let taken = self.take(target);
+        if taken.is_none() {
+            self.waiting.push_back((target.id, waker.clone()));
+        }
+        taken
+    }
+
+    /// Keep a connection for later. At the cluster's limit it is for whoever of this worker waits for it, else it is closed, so that
+    /// another worker gets its place. It is closed too where its stream is not at rest (bytes that nobody asked for).
     pub(crate) fn put(&mut self, upstream: Upstream, cluster: &ClusterPlan) {
         let id = upstream.target.id as usize;
-        if upstream.ties.is_wanted() || !upstream.stream.is_quiet() {
+        if !upstream.stream.is_quiet() {
             return;
+        }
+        if upstream.ties.is_wanted() {
+            let waits = |(other, _): &(u32, Waker)| *other == upstream.target.id;
+            match self
+                .waiting
+                .iter()
+                .position(waits)
+                .and_then(|at| self.waiting.remove(at))
+            {
+                Some((_, waker)) => waker.wake(),
+                None => return,
+            }
         }
         if self.idle.len() <= id {
             self.idle.resize_with(id + 1, Vec::new);
@@ -63,6 +90,23 @@ impl Pool {
             until_ms: io::now_ms() + u64::from(cluster.pool_idle_ms),
         });
         self.count += 1;
+    }
+
+    /// Close the oldest idle connection that holds a place behind `gate`. False if there is none.
+    pub(crate) fn evict(&mut self, gate: &Arc<Gate>) -> bool {
+        let of_gate = self.idle.iter_mut().filter(|idle| {
+            let oldest = idle.first();
+            oldest.is_some_and(|i| Arc::ptr_eq(&i.upstream.ties.gate, gate))
+        });
+        match of_gate.min_by_key(|idle| idle[0].until_ms) {
+            Some(idle) => {
+                let Idle { upstream, .. } = idle.remove(0);
+                upstream.ties.idle(-1);
+                self.count -= 1;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Close what is over its time, has ended at the other end, or holds a place that somebody waits for.

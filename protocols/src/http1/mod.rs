@@ -33,7 +33,7 @@ pub use framing::BodyFraming;
 pub use request::{Request, RequestHead};
 pub use response::{Response, ResponseHead};
 pub use trailers::parse_trailers;
-pub use via::loop_seen;
+pub use via::times_seen;
 pub use write_request::write_request;
 pub use write_response::write_response;
 

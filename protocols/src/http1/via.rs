@@ -5,15 +5,14 @@
 use super::field::Known;
 use super::request::Request;
 
-/// Our own name stands in Via at least twice: the request runs in a circle. Once is allowed, because a request may pass the
-/// same proxy twice on purpose (a sidecar's two listeners).
-pub fn loop_seen(request: &Request<'_>, via_name: &[u8]) -> bool {
-    let seen: usize = request
+/// How often our own name stands in Via. Once is no circle: a request may pass the same proxy twice on purpose (a sidecar's two
+/// listeners).
+pub fn times_seen(request: &Request<'_>, via_name: &[u8]) -> usize {
+    request
         .fields()
         .filter(|(known, _, _)| *known == Known::Via)
         .map(|(_, _, value)| times_named(value, via_name))
-        .sum();
-    seen >= 2
+        .sum()
 }
 
 /// How many members of a Via value were received by `name`. Comments are skipped; they may hold commas.

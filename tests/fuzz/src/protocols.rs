@@ -40,7 +40,7 @@ pub fn request_head(input: &[u8]) {
     };
     assert!(length <= input.len() && length <= LIMITS.head_bytes as usize);
     let request = head.view(input);
-    loop_seen(&request, b"ringway");
+    times_seen(&request, b"ringway");
     let mut normal = Vec::new();
     if path::normalize(request.path(), &mut normal) == Ok(path::Normal::Rewritten) {
         let once = normal.clone();
