@@ -123,19 +123,15 @@ async fn accept_all(socket: io::Listener, door: Rc<Door>, lane: Rc<Lane>) {
     }
 }
 
-/// Give the connection a task of its own, if the listener's limit has room.
+/// Give the connection a task of its own, if the process and the listener have room for it.
 fn admit(stream: io::Stream, door: &Rc<Door>, lane: &Rc<Lane>) {
     let (plan, listener) = door.plan();
     let listener = &plan.plan.listeners[listener];
-    let permit = match &listener.connections {
-        None => None,
-        Some(gate) => match gate.try_enter() {
-            Some(permit) => Some(permit),
-            None => {
-                listener.cells.of(lane.index).refused_connection();
-                return;
-            }
-        },
+    let places = [Some(&lane.clients), listener.connections.as_ref()]
+        .map(|gate| gate.map(|g| g.try_enter()));
+    let [Some(Some(in_process)), in_listener @ (None | Some(Some(_)))] = places else {
+        listener.cells.of(lane.index).refused_connection();
+        return;
     };
     // Gone already: nothing to serve.
     let Ok(peer) = stream.peer_addr() else { return };
@@ -148,7 +144,8 @@ fn admit(stream: io::Stream, door: &Rc<Door>, lane: &Rc<Lane>) {
         door: door.clone(),
         received: Cell::new(0),
         sent: Cell::new(0),
-        _permit: permit,
+        _in_process: in_process,
+        _in_listener: in_listener.flatten(),
     };
     io::spawn(flow::serve(client, lane.clone()));
 }
@@ -164,5 +161,8 @@ pub(crate) struct Client {
     pub(crate) received: Cell<u64>,
     /// The same, to it.
     pub(crate) sent: Cell<u64>,
-    _permit: Option<Permit>,
+    /// Its place among the clients of the whole process.
+    _in_process: Permit,
+    /// Its place in the listener's `limits.connections`.
+    _in_listener: Option<Permit>,
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::Waker;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ringway_balancer::Cursor;
+use ringway_balancer::{Cursor, Gate};
 use ringway_io as io;
 
 use crate::accept::Door;
@@ -67,6 +67,8 @@ pub(crate) struct Lane {
     pub(crate) pool: RefCell<Pool>,
     pub(crate) log: RefCell<LogWriter>,
     pub(crate) gauge: Arc<LaneGauge>,
+    /// Clients of all workers: so many that descriptors are left for upstreams, reloads and the admin listener.
+    pub(crate) clients: Arc<Gate>,
     dice: RefCell<Dice>,
     ids: RefCell<RequestIds>,
     doors: RefCell<HashMap<DoorKey, Rc<Door>>>,
@@ -86,12 +88,19 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(index: usize, log: LogWriter, gauge: Arc<LaneGauge>, seed: u64) -> Lane {
+    pub(crate) fn new(
+        index: usize,
+        log: LogWriter,
+        gauge: Arc<LaneGauge>,
+        clients: Arc<Gate>,
+        seed: u64,
+    ) -> Lane {
         Lane {
             index,
             pool: RefCell::default(),
             log: RefCell::new(log),
             gauge,
+            clients,
             dice: RefCell::new(Dice::new(seed)),
             ids: RefCell::new(RequestIds::new(seed.rotate_left(32))),
             doors: RefCell::default(),

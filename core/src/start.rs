@@ -63,6 +63,7 @@ pub fn start(config: &Config, metrics: Arc<Registry>) -> Result<Supervisor, Stri
         .map(Arc::new)
         .map_err(|e| format!("access_log.to: {e}"))?;
     let cpus = ringway_io::allowed_cpus();
+    let clients = Gate::new(most_clients(), 0);
     let mut lanes = Vec::new();
     for index in 0..workers {
         // Pinned only where each worker has a core of its own: two on one core would be stuck there.
@@ -72,6 +73,7 @@ pub fn start(config: &Config, metrics: Arc<Registry>) -> Result<Supervisor, Stri
             cpu,
             config.server.io,
             &access_log,
+            &clients,
             &metrics,
         )?);
     }
@@ -87,6 +89,13 @@ pub fn start(config: &Config, metrics: Arc<Registry>) -> Result<Supervisor, Stri
     })
 }
 
+/// Three quarters of the open files that the process may have: a client whose request cannot go on for want of a descriptor is worse
+/// than one that is not let in, and the rest is for upstreams, which are shared, for the admin listener, and for reloads.
+fn most_clients() -> u32 {
+    let files = rlimit::Resource::NOFILE.get_soft().unwrap_or(1024);
+    u32::try_from(files / 4 * 3).unwrap_or(u32::MAX)
+}
+
 /// How many workers a configuration asks for.
 pub fn worker_count(config: &Config) -> usize {
     match config.server.workers {
@@ -100,6 +109,7 @@ fn start_worker(
     cpu: Option<usize>,
     io: Io,
     access_log: &AccessLog,
+    clients: &Arc<Gate>,
     metrics: &Registry,
 ) -> Result<Worker, String> {
     let driver = match io {
@@ -115,7 +125,7 @@ fn start_worker(
     let counters = options.counters.clone();
     let (orders, inbox) = ringway_io::mailbox(MAILBOX);
     let gauge = Arc::<LaneGauge>::default();
-    let (log, lane_gauge) = (access_log.writer(index), gauge.clone());
+    let (log, lane_gauge, clients) = (access_log.writer(index), gauge.clone(), clients.clone());
     let (up, is_up) = mpsc::channel();
     // Only spread matters here, not secrecy: it seeds load balancing and the random part of request ids.
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), index);
@@ -123,7 +133,7 @@ fn start_worker(
         .name(format!("ringway-{index}"))
         .spawn(move || {
             ringway_io::run(options, move || async move {
-                let lane = std::rc::Rc::new(Lane::new(index, log, lane_gauge, seed));
+                let lane = std::rc::Rc::new(Lane::new(index, log, lane_gauge, clients, seed));
                 // The receiver waits; it is gone only if the process is ending.
                 let _ = up.send(ringway_io::driver());
                 lane.run(inbox).await;

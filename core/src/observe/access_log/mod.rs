@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 use ringway_config::LogTo;
@@ -202,12 +203,23 @@ impl AccessLog {
     }
 }
 
+/// How long a stop waits for whoever reads the log (a pipe may be full, and its reader stopped).
+const LAST_LINES: Duration = Duration::from_secs(2);
+
 impl Drop for AccessLog {
     fn drop(&mut self) {
         self.shared.enabled.store(false, Ordering::Relaxed);
         self.shared.closed.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
+            let until = Instant::now() + LAST_LINES;
+            while !thread.is_finished() {
+                if Instant::now() > until {
+                    tracing::warn!("nobody takes the access log's last lines; they are lost");
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
             // A panic of the log thread has been reported by the panic hook; stopping goes on.
             let _ = thread.join();
         }
