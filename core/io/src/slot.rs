@@ -276,7 +276,7 @@ impl Slot {
 
 /// Slots in chunks whose addresses do not change; freed ones are used again, the last freed first.
 pub(crate) struct SlotTable {
-    chunks: Vec<Box<[Slot]>>,
+    chunks: Vec<Box<[Slot; SlotTable::CHUNK]>>,
     free: Vec<u32>,
     live: u32,
 }
@@ -312,7 +312,7 @@ impl SlotTable {
                     "four billion sockets on one worker"
                 );
                 self.chunks
-                    .push((0..Self::CHUNK).map(|_| Slot::empty()).collect());
+                    .push(Box::new(std::array::from_fn(|_| Slot::empty())));
                 self.free
                     .extend((first + 1..first + Self::CHUNK as u32).rev());
                 first

@@ -92,12 +92,23 @@ fn text(unix_ms: u64, tail: u128) -> [u8; LENGTH] {
         if matches!(i, 4 | 6 | 8 | 10) {
             at += 1;
         }
-        out[at] = hex(byte >> 4);
-        out[at + 1] = hex(byte & 15);
+        [out[at], out[at + 1]] = PAIRS[usize::from(byte)];
         at += 2;
     }
     out
 }
+
+/// Both digits of each octet.
+static PAIRS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut at = 0;
+    while at < 256 {
+        pairs[at] = [digits[at >> 4], digits[at & 15]];
+        at += 1;
+    }
+    pairs
+};
 
 /// The lower-case digit of a number below 16.
 pub(super) fn hex(nibble: u8) -> u8 {

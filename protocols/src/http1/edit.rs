@@ -132,6 +132,22 @@ pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     put(out, b"\r\n");
 }
 
+/// A received field line as it stands, in one copy where it is in canonical form.
+#[inline]
+pub(crate) fn put_line(out: &mut Vec<u8>, bytes: &[u8], name: &[u8], value: &[u8], start: usize) {
+    let length = name.len() + 2 + value.len();
+    match bytes.get(start..start + length + 2) {
+        Some(line)
+            if line[name.len()..].starts_with(b": ")
+                && line.ends_with(b"\r\n")
+                && line.as_ptr().wrapping_add(name.len() + 2) == value.as_ptr() =>
+        {
+            put(out, line)
+        }
+        _ => put_field(out, name, value),
+    }
+}
+
 /// A field whose parts come from elsewhere. A control octet in them would be a line of somebody else's making: it becomes a
 /// space in a value, and a field with a name that is no token is left out.
 pub(crate) fn put_foreign_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {

@@ -46,37 +46,32 @@ impl Known {
             [first, ..] => first | 0x20,
             [] => return Known::Other,
         };
-        let (lower, known): (&[u8], Known) = match (name.len(), first) {
-            (2, b't') => (b"te", Known::Te),
-            (3, b'v') => (b"via", Known::Via),
-            (4, b'h') => (b"host", Known::Host),
-            (4, b'd') => (b"date", Known::Date),
-            (6, b'c') => (b"cookie", Known::Cookie),
-            (6, b'e') => (b"expect", Known::Expect),
-            (6, b's') => (b"server", Known::Server),
-            (7, b't') => (b"trailer", Known::Trailer),
-            (7, b'u') => (b"upgrade", Known::Upgrade),
-            (8, b'l') => (b"location", Known::Location),
-            (9, b'f') => (b"forwarded", Known::Forwarded),
-            (10, b'c') => (b"connection", Known::Connection),
-            (10, b'k') => (b"keep-alive", Known::KeepAlive),
-            (10, b'u') => (b"user-agent", Known::UserAgent),
-            (12, b'x') => (b"x-request-id", Known::XRequestId),
-            (12, b'm') => (b"max-forwards", Known::MaxForwards),
-            (13, b'a') => (b"authorization", Known::Authorization),
-            (14, b'c') => (b"content-length", Known::ContentLength),
-            (14, b'h') => (b"http2-settings", Known::Http2Settings),
-            (15, b'x') => (b"x-forwarded-for", Known::XForwardedFor),
-            (16, b'p') => (b"proxy-connection", Known::ProxyConnection),
-            (16, b'x') => return sixteen_x(name),
-            (17, b't') => (b"transfer-encoding", Known::TransferEncoding),
-            (17, b'x') => (b"x-forwarded-proto", Known::XForwardedProto),
-            _ => return Known::Other,
-        };
-        if name.eq_ignore_ascii_case(lower) {
-            known
-        } else {
-            Known::Other
+        match (name.len(), first) {
+            (2, b't') if is(name, b"te") => Known::Te,
+            (3, b'v') if is(name, b"via") => Known::Via,
+            (4, b'h') if is(name, b"host") => Known::Host,
+            (4, b'd') if is(name, b"date") => Known::Date,
+            (6, b'c') if is(name, b"cookie") => Known::Cookie,
+            (6, b'e') if is(name, b"expect") => Known::Expect,
+            (6, b's') if is(name, b"server") => Known::Server,
+            (7, b't') if is(name, b"trailer") => Known::Trailer,
+            (7, b'u') if is(name, b"upgrade") => Known::Upgrade,
+            (8, b'l') if is(name, b"location") => Known::Location,
+            (9, b'f') if is(name, b"forwarded") => Known::Forwarded,
+            (10, b'c') if is(name, b"connection") => Known::Connection,
+            (10, b'k') if is(name, b"keep-alive") => Known::KeepAlive,
+            (10, b'u') if is(name, b"user-agent") => Known::UserAgent,
+            (12, b'x') if is(name, b"x-request-id") => Known::XRequestId,
+            (12, b'm') if is(name, b"max-forwards") => Known::MaxForwards,
+            (13, b'a') if is(name, b"authorization") => Known::Authorization,
+            (14, b'c') if is(name, b"content-length") => Known::ContentLength,
+            (14, b'h') if is(name, b"http2-settings") => Known::Http2Settings,
+            (15, b'x') if is(name, b"x-forwarded-for") => Known::XForwardedFor,
+            (16, b'p') if is(name, b"proxy-connection") => Known::ProxyConnection,
+            (17, b't') if is(name, b"transfer-encoding") => Known::TransferEncoding,
+            (17, b'x') if is(name, b"x-forwarded-proto") => Known::XForwardedProto,
+            (16, b'x') => sixteen_x(name),
+            _ => Known::Other,
         }
     }
 
@@ -98,6 +93,21 @@ impl Known {
     /// Decides boundaries or the connection, so configuration may not edit it: a wrong value would desynchronise peers.
     pub(crate) fn is_ours_alone(self) -> bool {
         self.is_hop_by_hop() || self == Known::ContentLength
+    }
+}
+
+/// `name` is `lower` in any case. Names hold no control octets, so that setting bit 5 maps only letters onto others.
+#[inline]
+fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    match <&[u8; N]>::try_from(name) {
+        Ok(name) => {
+            let mut differs = 0;
+            for at in 0..N {
+                differs |= (name[at] | 0x20) ^ lower[at];
+            }
+            differs == 0
+        }
+        Err(_) => false,
     }
 }
 

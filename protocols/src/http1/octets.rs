@@ -40,6 +40,14 @@ pub(crate) fn is_text_octet(octet: u8) -> bool {
 /// All octets may stand in a field value. No early exit: the compiler makes vector code of it.
 #[inline]
 pub(crate) fn is_text(text: &[u8]) -> bool {
+    let (words, _) = text.as_chunks::<8>();
+    if let Some(last) = text.last_chunk::<8>() {
+        let words = words.iter().chain([last]);
+        let bad = words.fold(0, |bad, word| bad | suspects(u64::from_le_bytes(*word)));
+        if bad == 0 {
+            return true;
+        }
+    }
     !text
         .iter()
         .fold(false, |bad, &octet| bad | !is_text_octet(octet))
@@ -116,4 +124,36 @@ pub(crate) fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
         }
     }
     out.extend_from_slice(digits.get(20 - used..).unwrap_or_default());
+}
+
+/// Not zero if one of eight octets is a control octet (HTAB too).
+#[inline]
+fn suspects(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let low = word.wrapping_sub(ONES * 0x20) & !word;
+    let del = word ^ (ONES * 0x7f);
+    (low | (del.wrapping_sub(ONES) & !del)) & (ONES * 0x80)
+}
+
+/// How many octets at the beginning are of a token.
+#[inline]
+pub(crate) fn token_length(text: &[u8]) -> usize {
+    let mut at = 0;
+    let (words, _) = text.as_chunks::<4>();
+    for word in words {
+        let all = TOKEN[word[0] as usize]
+            & TOKEN[word[1] as usize]
+            & TOKEN[word[2] as usize]
+            & TOKEN[word[3] as usize];
+        if !all {
+            break;
+        }
+        at += 4;
+    }
+    while let Some(&octet) = text.get(at)
+        && TOKEN[octet as usize]
+    {
+        at += 1;
+    }
+    at
 }

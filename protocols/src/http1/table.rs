@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::connection::ConnectionOptions;
 use super::field::{KNOWN_COUNT, Known};
 use super::line::{LineFault, blame};
-use super::octets::{is_text, is_token_octet, trim_ows};
+use super::octets::{is_text, token_length, trim_ows};
 
 /// A piece of the head, as offsets.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,10 @@ impl Span {
         bytes
             .get(self.start as usize..self.end as usize)
             .unwrap_or_default()
+    }
+
+    pub(crate) fn start(self) -> usize {
+        self.start as usize
     }
 
     pub(crate) fn end(self) -> usize {
@@ -178,10 +182,7 @@ impl FieldTable {
 /// `field-name ":" OWS field-value OWS` (RFC 9112 section 5), strictly.
 #[inline]
 pub(crate) fn split_field(text: &[u8]) -> Result<(&[u8], &[u8]), LineFault> {
-    let stop = text
-        .iter()
-        .position(|&octet| !is_token_octet(octet))
-        .unwrap_or(text.len());
+    let stop = token_length(text);
     match text.split_at_checked(stop) {
         Some((name, [b':', value @ ..])) if !name.is_empty() => {
             let value = trim_ows(value);

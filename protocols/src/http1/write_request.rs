@@ -13,7 +13,8 @@
 //! - `Trailer` stays where a trailer section can follow, that is with chunked coding.
 
 use super::edit::{
-    Edits, put, put_field, put_foreign_field, put_foreign_target, put_number_field, put_via,
+    Edits, put, put_field, put_foreign_field, put_foreign_target, put_line, put_number_field,
+    put_via,
 };
 use super::field::{Known, imitates_known};
 use super::octets::{elements, trim_ows};
@@ -50,7 +51,7 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdi
         if field.known == Known::Other {
             let stays = !field.ends_here && !imitates_known(name);
             if stays && !writer.edits.takes_away(name, field.known) {
-                put_field(out, name, value);
+                put_line(out, request.bytes, name, value, field.name.start());
             }
         } else {
             writer.known(out, field.known, name, value);
@@ -247,7 +248,7 @@ impl Writer<'_> {
         let first = !std::mem::replace(&mut self.written.request_id, true);
         match self.edit.request_id {
             None => put_field(out, name, value),
-            Some(id) if first => put_foreign_field(out, name, id),
+            Some(id) if first => put_field(out, name, id),
             Some(_) => {}
         }
     }
@@ -280,7 +281,7 @@ impl Writer<'_> {
             && let Some(id) = self.edit.request_id
             && fresh(Known::XRequestId, b"x-request-id")
         {
-            put_foreign_field(out, b"X-Request-Id", id);
+            put_field(out, b"X-Request-Id", id);
         }
         if !self.written.via && fresh(Known::Via, b"via") {
             put_via(out, self.request.version(), self.edit.via);

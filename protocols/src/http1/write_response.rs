@@ -4,7 +4,7 @@
 //!
 //! The status line always says HTTP/1.1, our own version (RFC 9110 section 6.2); what an HTTP/1.0 client cannot read is not sent to it.
 
-use super::edit::{Edits, put, put_field, put_foreign_field, put_number_field, put_via};
+use super::edit::{Edits, put, put_field, put_line, put_number_field, put_via};
 use super::field::Known;
 use super::octets::{decimal, put_decimal};
 use super::response::Response;
@@ -56,7 +56,7 @@ pub fn write_response(out: &mut Vec<u8>, response: &Response<'_>, edit: &Respons
                     put_via(out, response.version(), edit.via);
                 }
             }
-            _ => put_field(out, name, value),
+            _ => put_line(out, response.bytes, name, value, field.name.start()),
         }
     }
     written.rest(out, response, edit);
@@ -109,7 +109,7 @@ impl Written {
         if let Some(id) = edit.request_id
             && !std::mem::replace(&mut self.request_id, true)
         {
-            put_foreign_field(out, name, id);
+            put_field(out, name, id);
         }
     }
 
