@@ -1,0 +1,269 @@
+//! What was measured, as it is written to JSON, and what follows from it.
+//!
+//! Everything that the reports show is computed from here, so that a recorded file can be shown again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::load;
+use crate::machine::Machine;
+use crate::measure::Used;
+use crate::pin::Plan;
+use crate::scenario::{Cost, Scenario};
+use crate::stats::{Spread, spread};
+
+/// A whole comparison.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Results {
+    /// Of this format.
+    pub(crate) format: u32,
+    /// UTC.
+    pub(crate) when: String,
+    pub(crate) machine: Machine,
+    /// 1, 5 and 15 minutes.
+    pub(crate) load_before: [f64; 3],
+    pub(crate) load_after: [f64; 3],
+    /// Cores of the proxy.
+    pub(crate) cores: usize,
+    pub(crate) pinned: Plan,
+    pub(crate) rounds: usize,
+    pub(crate) scenarios: Vec<Compared>,
+}
+
+/// One scenario with all its runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Compared {
+    pub(crate) scenario: Scenario,
+    /// The first is what the others are compared with.
+    pub(crate) subjects: Vec<Told>,
+    pub(crate) runs: Vec<Run>,
+    /// Who did not take part, and why.
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// A subject as the reader needs to know it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Told {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) config_sha256: String,
+}
+
+/// Who did not take part, and why.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Skipped {
+    pub(crate) name: String,
+    pub(crate) why: String,
+}
+
+/// One subject in one round.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) subject: String,
+    pub(crate) round: usize,
+    pub(crate) load: load::Report,
+    /// By the proxy's processes, while counting.
+    pub(crate) used: Used,
+    /// Resident memory of the proxy's processes at the end.
+    pub(crate) resident: u64,
+    /// Resident memory per connection that was opened while counting (idle connections).
+    pub(crate) bytes_per_connection: Option<f64>,
+    /// How busy their CPUs were, 0 to 1.
+    pub(crate) proxy_busy: f64,
+    pub(crate) load_busy: f64,
+    pub(crate) load_cpu_us: f64,
+    pub(crate) origin_cpu_us: f64,
+    /// Connections that the origin has seen, from the start.
+    pub(crate) upstream_connections: u64,
+    pub(crate) reloads: Option<u32>,
+}
+
+/// Busier than this is full.
+const FULL: f64 = 0.9;
+
+impl Run {
+    /// Less is better. `None` where there is nothing to divide.
+    pub(crate) fn cost(&self, of: Cost) -> Option<f64> {
+        let requests = self.load.requests as f64;
+        let cost = match of {
+            Cost::CpuPerRequest => self.used.cpu_us() / requests,
+            Cost::CpuPerByte => {
+                self.used.cpu_us() * 1000.0 / (self.load.body_bytes as f64 / 1024.0)
+            }
+            Cost::P50 => self.latency(0.5)?,
+            Cost::P99 => self.latency(0.99)?,
+            Cost::P999 => self.latency(0.999)?,
+            Cost::BytesPerConnection => self.bytes_per_connection?,
+        };
+        (cost.is_finite() && cost > 0.0).then_some(cost)
+    }
+
+    /// Microseconds.
+    pub(crate) fn latency(&self, quantile: f64) -> Option<f64> {
+        let found = self.load.latency.iter().find(|(q, _)| *q >= quantile);
+        found.map(|(_, us)| *us)
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.load.requests as f64 / self.load.seconds.max(1e-9)
+    }
+
+    /// The load side was full and the proxy was not: its throughput says nothing about the proxy.
+    pub(crate) fn load_was_the_bottleneck(&self) -> bool {
+        self.load_busy > FULL && self.proxy_busy < FULL
+    }
+}
+
+impl Compared {
+    pub(crate) fn runs_of<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Run> {
+        self.runs.iter().filter(move |run| run.subject == subject)
+    }
+
+    /// A value of a subject over all rounds.
+    pub(crate) fn over_rounds(
+        &self,
+        subject: &str,
+        value: impl Fn(&Run) -> Option<f64>,
+    ) -> Option<Spread> {
+        spread(self.runs_of(subject).filter_map(value))
+    }
+
+    /// The subject's cost divided by the first subject's, round by round: above 1, the first is better.
+    pub(crate) fn ratio(&self, subject: &str, of: Cost) -> Option<Spread> {
+        let base = &self.subjects.first()?.name;
+        spread(self.runs_of(subject).filter_map(|run| {
+            let with = self.runs_of(base).find(|b| b.round == run.round)?;
+            Some(run.cost(of)? / with.cost(of)?)
+        }))
+    }
+
+    /// What is to be said of the runs besides figures.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        for subject in &self.subjects {
+            let name = &subject.name;
+            let full = self
+                .runs_of(name)
+                .filter(|r| r.load_was_the_bottleneck())
+                .count();
+            if full > 0 {
+                remarks.push(format!(
+                    "{name}: the load side was the bottleneck in {full} of {} runs; compare CPU time, not requests per second",
+                    self.runs_of(name).count()
+                ));
+            }
+            let sum = |value: fn(&Run) -> u64| self.runs_of(name).map(value).sum::<u64>();
+            let again = sum(|r| r.load.reconnects);
+            if again > 0 {
+                remarks.push(format!(
+                    "{name}: {again} kept connections were closed between two requests and opened again"
+                ));
+            }
+            let reloads = sum(|r| u64::from(r.reloads.unwrap_or(0)));
+            if reloads > 0 {
+                remarks.push(format!("{name}: {reloads} reloads under load"));
+            }
+        }
+        for skipped in &self.skipped {
+            remarks.push(format!("{}: not measured: {}", skipped.name, skipped.why));
+        }
+        remarks
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A run with this CPU time per request.
+    pub(crate) fn run(subject: &str, round: usize, cpu_us: f64) -> Run {
+        Run {
+            subject: subject.to_owned(),
+            round,
+            load: load::Report {
+                seconds: 2.0,
+                requests: 1000,
+                body_bytes: 100_000,
+                latency: vec![
+                    (0.0, 10.0),
+                    (0.5, 20.0),
+                    (0.99, 90.0),
+                    (0.999, 200.0),
+                    (1.0, 900.0),
+                ],
+                ..load::Report::default()
+            },
+            used: Used {
+                user_us: cpu_us * 250.0,
+                system_us: cpu_us * 750.0,
+                switches: 5,
+                forced_switches: 1,
+            },
+            resident: 1 << 20,
+            bytes_per_connection: None,
+            proxy_busy: 0.95,
+            load_busy: 0.6,
+            load_cpu_us: 1.0,
+            origin_cpu_us: 1.0,
+            upstream_connections: 64,
+            reloads: None,
+        }
+    }
+
+    /// Two subjects, three rounds.
+    pub(crate) fn compared() -> Compared {
+        let told = |name: &str| Told {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            config_sha256: "00".to_owned(),
+        };
+        let costs = [
+            ("ringway", [10.0, 20.0, 10.0]),
+            ("nginx", [15.0, 40.0, 14.0]),
+        ];
+        Compared {
+            scenario: Scenario::find("h1-small").unwrap(),
+            subjects: vec![told("ringway"), told("nginx")],
+            runs: costs
+                .iter()
+                .flat_map(|(name, costs)| {
+                    costs.iter().enumerate().map(|(i, c)| run(name, i + 1, *c))
+                })
+                .collect(),
+            skipped: vec![],
+        }
+    }
+
+    #[test]
+    fn ratios_are_taken_round_by_round() {
+        let ratio = compared().ratio("nginx", Cost::CpuPerRequest).unwrap();
+        assert_eq!((ratio.median, ratio.min, ratio.max), (1.5, 1.4, 2.0));
+        let own = compared().ratio("ringway", Cost::CpuPerRequest).unwrap();
+        assert_eq!((own.min, own.max), (1.0, 1.0));
+        assert_eq!(compared().ratio("nginx", Cost::BytesPerConnection), None);
+    }
+
+    #[test]
+    fn costs_and_their_units() {
+        let run = run("x", 1, 10.0);
+        let close = |of, wanted: f64| {
+            let got = run.cost(of).unwrap();
+            assert!((got - wanted).abs() < 1e-9, "{of:?}: {got}");
+        };
+        close(Cost::CpuPerRequest, 10.0);
+        close(Cost::CpuPerByte, 10_000_000.0 / (100_000.0 / 1024.0));
+        close(Cost::P50, 20.0);
+        close(Cost::P99, 90.0);
+        close(Cost::P999, 200.0);
+        assert_eq!(run.per_second(), 500.0);
+    }
+
+    #[test]
+    fn a_full_load_side_is_told() {
+        let mut compared = compared();
+        assert!(compared.remarks().is_empty());
+        compared.runs[0].load_busy = 0.99;
+        assert!(compared.remarks().is_empty(), "the proxy was full too");
+        compared.runs[0].proxy_busy = 0.5;
+        assert!(compared.remarks()[0].contains("bottleneck in 1 of 3"));
+    }
+}
