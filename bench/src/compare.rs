@@ -91,16 +91,18 @@ pub(crate) fn compare(ringway: Option<&Path>, options: &Options) -> io::Result<(
     for scenario in scenarios {
         let mut compared = one_scenario(scenario, &subjects, &results, &out)?;
         compared.skipped.extend(missing.iter().cloned());
-        say(&report::table(&compared))?;
+        say(&report::table(&compared, &results.pinned))?;
         results.scenarios.push(compared);
         results.load_after = machine::load_average();
-        std::fs::write(
-            out.join("results.json"),
-            serde_json::to_string_pretty(&results)? + "\n",
-        )?;
+        std::fs::write(out.join("results.json"), report::json(&results)?)?;
         std::fs::write(out.join("report.html"), report::html(&results))?;
     }
-    say(&format!("\n{}\n", out.join("report.html").display()))
+    say(&format!("\n{}\n", out.join("report.html").display()))?;
+    let skipped = results.scenarios.iter().flat_map(|c| &c.skipped);
+    match skipped.filter(|s| s.failed).count() {
+        0 => Ok(()),
+        n => Err(io::Error::other(format!("{n} failed; see above"))),
+    }
 }
 
 fn scenarios(options: &Options) -> io::Result<Vec<Scenario>> {
@@ -131,17 +133,21 @@ fn subjects(ringway: Option<&Path>, options: &Options) -> io::Result<(Vec<Subjec
         let found = given.iter().find(|(n, _)| *n == name);
         found.map(|(_, path)| *path)
     };
-    let mut subjects = vec![peers::find(BASE, ringway.or_else(|| path_of(BASE)))?];
+    let base = peers::find(BASE, ringway.or_else(|| path_of(BASE)))
+        .map_err(|e| io::Error::other(format!("{BASE}: {e}")))?;
+    let mut subjects = vec![base];
     let mut missing = Vec::new();
     for name in options.with.iter().filter(|name| *name != BASE) {
         // Another driver is the same program.
         let path = path_of(name).or(ringway.filter(|_| name == "ringway-epoll"));
         match peers::find(name, path) {
             Ok(subject) => subjects.push(subject),
-            Err(e) => missing.push(Skipped {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => missing.push(Skipped {
                 name: name.clone(),
                 why: e.to_string(),
+                failed: false,
             }),
+            Err(e) => return Err(e),
         }
     }
     Ok((subjects, missing))
@@ -158,17 +164,7 @@ fn one_scenario(
         cores: results.cores,
         odd: false,
     };
-    let mut skipped = Vec::new();
-    let mut part = Vec::new();
-    for subject in subjects {
-        match subject.reload() {
-            Reload::No(why) if scenario.proxy.reload_every.is_some() => skipped.push(Skipped {
-                name: subject.name.clone(),
-                why: why.to_owned(),
-            }),
-            _ => part.push(subject),
-        }
-    }
+    let (mut part, skipped) = who_can(subjects, &scenario);
     let told = part.iter().map(|subject| Told {
         name: subject.name.clone(),
         version: subject.version(),
@@ -181,9 +177,9 @@ fn one_scenario(
         scenario: scenario.clone(),
     };
     let all = part.len() * results.rounds;
+    let mut done = 0;
     for round in 1..=results.rounds {
-        for subject in &part {
-            let done = compared.runs.len();
+        for subject in part.clone() {
             progress(&format!(
                 "{} {} {}: round {round} of {}",
                 bar(done, all),
@@ -191,6 +187,7 @@ fn one_scenario(
                 subject.name,
                 results.rounds
             ));
+            done += 1;
             let folder = out.join(&scenario.name).join(&subject.name);
             std::fs::create_dir_all(&folder)?;
             let bench = Bench {
@@ -198,14 +195,38 @@ fn one_scenario(
                 plan: &results.pinned,
                 folder: &folder,
             };
-            let measured = run(&bench, subject, round).map_err(|e| {
-                io::Error::other(format!("{}: {}: {e}", scenario.name, subject.name))
-            })?;
-            compared.runs.push(measured);
+            match run(&bench, subject, round) {
+                Ok(measured) => compared.runs.push(measured),
+                Err(e) if subject.name == BASE => {
+                    progress("");
+                    return Err(io::Error::other(format!("{}: {BASE}: {e}", scenario.name)));
+                }
+                Err(e) => {
+                    part.retain(|other| other.name != subject.name);
+                    compared.fail(&subject.name, &e.to_string());
+                }
+            }
         }
     }
     progress("");
     Ok(compared)
+}
+
+/// Who can do this scenario, and who cannot and why.
+fn who_can<'a>(subjects: &'a [Subject], scenario: &Scenario) -> (Vec<&'a Subject>, Vec<Skipped>) {
+    let mut part = Vec::new();
+    let mut skipped = Vec::new();
+    for subject in subjects {
+        match subject.reload() {
+            Reload::No(why) if scenario.proxy.reload_every.is_some() => skipped.push(Skipped {
+                name: subject.name.clone(),
+                why: why.to_owned(),
+                failed: false,
+            }),
+            _ => part.push(subject),
+        }
+    }
+    (part, skipped)
 }
 
 fn bar(done: usize, all: usize) -> String {

@@ -126,7 +126,8 @@ async fn answer_all(stream: &Stream, served: &Served) -> io::Result<()> {
             let n = served.counters.requests.fetch_add(1, Relaxed);
             let good = partial.starts_with(b"GET /bench ") && served.upload.is_empty()
                 || partial.starts_with(b"POST /bench ")
-                    && body_is_right(stream, &mut buf, served.upload, n % SAMPLE == 0).await?;
+                    && body_is_right(stream, &mut buf, served.upload, n.is_multiple_of(SAMPLE))
+                        .await?;
             partial.clear();
             let answer = if good { served.answer } else { REFUSED };
             if stream.queue(answer).is_err() {

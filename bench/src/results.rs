@@ -8,7 +8,7 @@ use crate::load;
 use crate::machine::Machine;
 use crate::measure::Used;
 use crate::pin::Plan;
-use crate::scenario::{Cost, Scenario};
+use crate::scenario::{Cost, Kind, Scenario};
 use crate::stats::{Spread, spread};
 
 /// A whole comparison.
@@ -53,6 +53,8 @@ pub(crate) struct Told {
 pub(crate) struct Skipped {
     pub(crate) name: String,
     pub(crate) why: String,
+    /// It was tried, and an answer was wrong or missing.
+    pub(crate) failed: bool,
 }
 
 /// One subject in one round.
@@ -79,6 +81,8 @@ pub(crate) struct Run {
 
 /// Busier than this is full.
 const FULL: f64 = 0.9;
+/// More than this for others, and the machine was not quiet. Timers and kernel threads alone stay below half of it.
+const DISTURBED: f64 = 0.05;
 
 impl Run {
     /// Less is better. `None` where there is nothing to divide.
@@ -107,6 +111,21 @@ impl Run {
         self.load.requests as f64 / self.load.seconds.max(1e-9)
     }
 
+    /// Which part of the pinned CPUs' time other processes had, 0 to 1; kernel threads count as others.
+    pub(crate) fn others(&self, plan: &Plan) -> f64 {
+        let mut cpus: Vec<usize> = [&plan.proxy[..], &plan.load, &plan.origin].concat();
+        cpus.sort_unstable();
+        cpus.dedup();
+        let shared = plan.load.iter().any(|cpu| plan.proxy.contains(cpu));
+        if cpus.is_empty() || shared || plan.load != plan.origin {
+            return 0.0;
+        }
+        let busy =
+            self.proxy_busy * plan.proxy.len() as f64 + self.load_busy * plan.load.len() as f64;
+        let ours = self.used.cpu_us() + self.load_cpu_us + self.origin_cpu_us;
+        (busy - ours / 1e6 / self.load.seconds.max(1e-9)).max(0.0) / cpus.len() as f64
+    }
+
     /// The load side was full and the proxy was not: its throughput says nothing about the proxy.
     pub(crate) fn load_was_the_bottleneck(&self) -> bool {
         self.load_busy > FULL && self.proxy_busy < FULL
@@ -116,6 +135,17 @@ impl Run {
 impl Compared {
     pub(crate) fn runs_of<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Run> {
         self.runs.iter().filter(move |run| run.subject == subject)
+    }
+
+    /// A subject whose run has failed has no figures: they would be of other work.
+    pub(crate) fn fail(&mut self, subject: &str, why: &str) {
+        self.runs.retain(|run| run.subject != subject);
+        self.subjects.retain(|told| told.name != subject);
+        self.skipped.push(Skipped {
+            name: subject.to_owned(),
+            why: why.to_owned(),
+            failed: true,
+        });
     }
 
     /// A value of a subject over all rounds.
@@ -137,8 +167,18 @@ impl Compared {
     }
 
     /// What is to be said of the runs besides figures.
-    pub(crate) fn remarks(&self) -> Vec<String> {
+    pub(crate) fn remarks(&self, plan: &Plan) -> Vec<String> {
         let mut remarks = Vec::new();
+        let timed = self.scenario.load.kind != Kind::Idle;
+        let disturbed = |run: &&Run| timed && run.others(plan) > DISTURBED;
+        let count = self.runs.iter().filter(disturbed).count();
+        if count > 0 {
+            remarks.push(format!(
+                "the machine was not quiet: other processes had more than {:.0} % of the CPUs in {count} of {} runs",
+                DISTURBED * 100.0,
+                self.runs.len()
+            ));
+        }
         for subject in &self.subjects {
             let name = &subject.name;
             let full = self
@@ -160,11 +200,16 @@ impl Compared {
             }
             let reloads = sum(|r| u64::from(r.reloads.unwrap_or(0)));
             if reloads > 0 {
-                remarks.push(format!("{name}: {reloads} reloads under load"));
+                remarks.push(format!("{name}: told to reload {reloads} times under load"));
             }
         }
         for skipped in &self.skipped {
-            remarks.push(format!("{}: not measured: {}", skipped.name, skipped.why));
+            let word = if skipped.failed {
+                "FAILED"
+            } else {
+                "not measured"
+            };
+            remarks.push(format!("{}: {word}: {}", skipped.name, skipped.why));
         }
         remarks
     }
@@ -260,10 +305,34 @@ pub(crate) mod tests {
     #[test]
     fn a_full_load_side_is_told() {
         let mut compared = compared();
-        assert!(compared.remarks().is_empty());
+        let anywhere = Plan::default();
+        assert!(compared.remarks(&anywhere).is_empty());
         compared.runs[0].load_busy = 0.99;
-        assert!(compared.remarks().is_empty(), "the proxy was full too");
+        assert!(
+            compared.remarks(&anywhere).is_empty(),
+            "the proxy was full too"
+        );
         compared.runs[0].proxy_busy = 0.5;
-        assert!(compared.remarks()[0].contains("bottleneck in 1 of 3"));
+        assert!(compared.remarks(&anywhere)[0].contains("bottleneck in 1 of 3"));
+    }
+
+    #[test]
+    fn what_others_use_is_told() {
+        let plan = Plan {
+            proxy: vec![0],
+            load: vec![1],
+            origin: vec![1],
+        };
+        let mut run = run("x", 1, 1900.0);
+        (run.proxy_busy, run.load_busy) = (0.95, 0.6);
+        (run.load_cpu_us, run.origin_cpu_us) = (500_000.0, 500_000.0);
+        // Of two CPUs for two seconds: 0.95 + 0.6 busy, 0.95 + 0.5 ours.
+        assert!((run.others(&plan) - 0.05).abs() < 1e-9);
+        assert_eq!(run.others(&Plan::default()), 0.0);
+        let mut compared = compared();
+        compared.runs = vec![run];
+        assert!(compared.remarks(&plan).is_empty());
+        compared.runs[0].load_busy = 0.7;
+        assert!(compared.remarks(&plan)[0].contains("not quiet"));
     }
 }

@@ -230,7 +230,7 @@ impl<'a> Reloading<'a> {
             next += every;
             let count = self.done.fetch_add(1, SeqCst);
             let job = Job {
-                odd: count % 2 == 0,
+                odd: count.is_multiple_of(2),
                 ..self.bench.job
             };
             if let Err(e) = self.subject.write(job, self.at) {

@@ -233,10 +233,12 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Scenario);
+
     #[test]
     fn what_makes_no_sense_is_refused() {
         let good = toml::from_str::<Scenario>(BUILT_IN[0].1).unwrap();
-        let change: [(&str, fn(&mut Scenario)); 5] = [
+        let change: [(&str, Change); 5] = [
             ("no connection", |s| s.load.connections = 0),
             ("more active", |s| s.load.active = Some(65)),
             ("open loop", |s| s.load.rate = Some(1.0)),

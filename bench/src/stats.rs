@@ -28,9 +28,12 @@ pub(crate) fn spread(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
 mod tests {
     use super::*;
 
+    /// Values; median, least and most.
+    type Case = (&'static [f64], Option<(f64, f64, f64)>);
+
     #[test]
     fn spreads() {
-        let cases: [(&[f64], Option<(f64, f64, f64)>); 5] = [
+        let cases: [Case; 5] = [
             (&[], None),
             (&[f64::NAN, f64::INFINITY], None),
             (&[3.0], Some((3.0, 3.0, 3.0))),

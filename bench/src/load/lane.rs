@@ -78,7 +78,7 @@ impl Lane {
         let _ = stream.queue(head);
         let _ = stream.queue(self.upload);
         stream.submit();
-        verify::answer(stream, self.expect, asked % SAMPLE == 0).await
+        verify::answer(stream, self.expect, asked.is_multiple_of(SAMPLE)).await
     }
 
     /// An answer is in whose request was to start then.
@@ -151,7 +151,7 @@ impl Tally {
         if self.latency.is_empty() {
             return;
         }
-        let us = |q: f64| self.latency.value_at_quantile(q) as f64 / 1000.0;
+        let us = |q: f64| (self.latency.value_at_quantile(q) as f64 / 100.0).round() / 10.0;
         let steps = (0..=50).map(|i| 1.0 - 10f64.powf(-f64::from(i) / 10.0));
         let mut quantiles: Vec<f64> = steps
             .chain([0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 0.9999, 1.0])

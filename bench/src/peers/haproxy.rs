@@ -39,8 +39,10 @@ fn files(job: Job<'_>) -> Vec<File> {
     } else {
         ""
     };
+    // It wants two files for each connection that may be; where the system has fewer it shall go on with these. By default it keeps no
+    // idle upstream connections once a fifth of the files are in use, which many clients alone are.
     let text = format!(
-        "global\n  nbthread {}\n  maxconn {}\n\ndefaults\n  mode http\n  no log\n  option http-keep-alive\n\
+        "global\n  no strict-limits\n  tune.pool-low-fd-ratio 90\n  tune.pool-high-fd-ratio 95\n  nbthread {}\n  maxconn {}\n\ndefaults\n  mode http\n  no log\n  option http-keep-alive\n\
          \x20 http-reuse always\n  timeout connect 5s\n  timeout client 10m\n  timeout server 10m\n\
          \x20 timeout http-keep-alive 10m\n  timeout http-request 10s\n\nfrontend web\n  bind @LISTEN@ backlog 4096\n{choose}\n\
          backend origin\n  server origin @ORIGIN@\n{none}",

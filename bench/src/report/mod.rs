@@ -30,9 +30,16 @@ pub(crate) fn show(options: &Options) -> io::Result<()> {
     std::fs::write(&page, html(&results))?;
     let mut out = io::stdout().lock();
     for compared in &results.scenarios {
-        out.write_all(table(compared).as_bytes())?;
+        out.write_all(table(compared, &results.pinned).as_bytes())?;
     }
     writeln!(out, "\n{}", page.display())
+}
+
+/// As it is written: one line for each run, so that a file can be read and compared.
+pub(crate) fn json(results: &Results) -> io::Result<String> {
+    // A quote inside a text would be escaped, so that this stands at the beginning of a run and nowhere else.
+    let text = serde_json::to_string(results)?;
+    Ok(text.replace("{\"subject\":", "\n{\"subject\":") + "\n")
 }
 
 /// UTC, as in `2026-01-31T12:00:00Z`.

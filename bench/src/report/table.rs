@@ -1,6 +1,7 @@
 //! The table in the terminal: one line for each subject, medians over the rounds, ratios with their spread.
 
 use super::short;
+use crate::pin::Plan;
 use crate::results::{Compared, Run};
 use crate::scenario::Kind;
 use crate::stats::Spread;
@@ -34,10 +35,9 @@ const IDLE: &[Column] = &[
     ("upstreams", |r| Some(r.upstream_connections as f64)),
 ];
 
-/// For the terminal.
-pub(crate) fn table(compared: &Compared) -> String {
-    let scenario = &compared.scenario;
-    let columns = match scenario.load.kind {
+/// The figures of a scenario: titles first, then a row for each subject, medians over the rounds.
+pub(super) fn cells(compared: &Compared) -> Vec<Vec<String>> {
+    let columns = match compared.scenario.load.kind {
         Kind::Idle => IDLE,
         Kind::Closed | Kind::Open => TIMED,
     };
@@ -54,6 +54,13 @@ pub(crate) fn table(compared: &Compared) -> String {
         }
         rows.push(row);
     }
+    rows
+}
+
+/// For the terminal.
+pub(crate) fn table(compared: &Compared, plan: &Plan) -> String {
+    let scenario = &compared.scenario;
+    let rows = cells(compared);
     let mut text = format!(
         "\n{}: {}\n\n{}",
         scenario.name,
@@ -75,7 +82,7 @@ pub(crate) fn table(compared: &Compared) -> String {
             text.push_str(&format!("  {:<14} {}\n", subject.name, judged(ratio, bar)));
         }
     }
-    for remark in compared.remarks() {
+    for remark in compared.remarks(plan) {
         text.push_str(&format!("  {remark}\n"));
     }
     text
@@ -119,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_table_tells_figures_ratios_and_bars() {
-        let text = table(&compared());
+        let text = table(&compared(), &Plan::default());
         for part in [
             "h1-small",
             "CPU us/req",
