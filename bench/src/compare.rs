@@ -91,7 +91,7 @@ pub(crate) fn compare(ringway: Option<&Path>, options: &Options) -> io::Result<(
     for scenario in scenarios {
         let mut compared = one_scenario(scenario, &subjects, &results, &out)?;
         compared.skipped.extend(missing.iter().cloned());
-        say(&report::table(&compared, &results.pinned))?;
+        say(&report::table(&compared))?;
         results.scenarios.push(compared);
         results.load_after = machine::load_average();
         std::fs::write(out.join("results.json"), report::json(&results)?)?;

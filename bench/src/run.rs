@@ -122,7 +122,7 @@ fn under_load(
         load.say("close")?;
         line = load.hear()?;
     }
-    Ok(Run {
+    let mut run = Run {
         subject: String::new(),
         round: 0,
         load: serde_json::from_str(&line)?,
@@ -131,11 +131,14 @@ fn under_load(
         bytes_per_connection,
         proxy_busy: after.cpus.busy_since(&before.cpus, &bench.plan.proxy),
         load_busy: after.cpus.busy_since(&before.cpus, &bench.plan.load),
+        others: 0.0,
         load_cpu_us: after.load.since(&before.load).cpu_us(),
         origin_cpu_us: after.origin.since(&before.origin).cpu_us(),
         upstream_connections: 0,
         reloads: None,
-    })
+    };
+    run.others = run.others_on(bench.plan);
+    Ok(run)
 }
 
 fn free_port() -> io::Result<SocketAddr> {

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 
 use super::plot::{self, Bar, Curve, Ratio, escape};
 use super::{short, table};
-use crate::pin::Plan;
 use crate::results::{Compared, Results, Run};
 use crate::scenario::{Cost, Figure, Kind};
 use crate::stats::spread;
@@ -26,7 +25,7 @@ pub(crate) fn html(results: &Results) -> String {
         page.push_str(&overview(results));
     }
     for compared in &results.scenarios {
-        page.push_str(&section(compared, &results.pinned));
+        page.push_str(&section(compared));
     }
     page.push_str(&machine(results));
     page.push_str("</main></body></html>\n");
@@ -100,7 +99,7 @@ fn overview(results: &Results) -> String {
     text
 }
 
-fn section(compared: &Compared, plan: &Plan) -> String {
+fn section(compared: &Compared) -> String {
     let scenario = &compared.scenario;
     let name = escape(&scenario.name);
     let mut text = format!(
@@ -120,7 +119,7 @@ fn section(compared: &Compared, plan: &Plan) -> String {
         )),
         Kind::Closed | Kind::Open => text.push_str(&timed(compared)),
     }
-    let remarks = compared.remarks(plan);
+    let remarks = compared.remarks();
     if !remarks.is_empty() {
         let items = remarks.iter().map(|r| format!("<li>{}</li>", escape(r)));
         let _ = writeln!(

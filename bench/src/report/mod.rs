@@ -30,7 +30,7 @@ pub(crate) fn show(options: &Options) -> io::Result<()> {
     std::fs::write(&page, html(&results))?;
     let mut out = io::stdout().lock();
     for compared in &results.scenarios {
-        out.write_all(table(compared, &results.pinned).as_bytes())?;
+        out.write_all(table(compared).as_bytes())?;
     }
     writeln!(out, "\n{}", page.display())
 }

@@ -1,7 +1,6 @@
 //! The table in the terminal: one line for each subject, medians over the rounds, ratios with their spread.
 
 use super::short;
-use crate::pin::Plan;
 use crate::results::{Compared, Run};
 use crate::scenario::Kind;
 use crate::stats::Spread;
@@ -27,6 +26,7 @@ const TIMED: &[Column] = &[
     ("upstreams", |r| Some(r.upstream_connections as f64)),
     ("proxy %", |r| Some(r.proxy_busy * 100.0)),
     ("load %", |r| Some(r.load_busy * 100.0)),
+    ("others %", |r| Some(r.others * 100.0)),
 ];
 
 const IDLE: &[Column] = &[
@@ -58,7 +58,7 @@ pub(super) fn cells(compared: &Compared) -> Vec<Vec<String>> {
 }
 
 /// For the terminal.
-pub(crate) fn table(compared: &Compared, plan: &Plan) -> String {
+pub(crate) fn table(compared: &Compared) -> String {
     let scenario = &compared.scenario;
     let rows = cells(compared);
     let mut text = format!(
@@ -82,7 +82,7 @@ pub(crate) fn table(compared: &Compared, plan: &Plan) -> String {
             text.push_str(&format!("  {:<14} {}\n", subject.name, judged(ratio, bar)));
         }
     }
-    for remark in compared.remarks(plan) {
+    for remark in compared.remarks() {
         text.push_str(&format!("  {remark}\n"));
     }
     text
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_table_tells_figures_ratios_and_bars() {
-        let text = table(&compared(), &Plan::default());
+        let text = table(&compared());
         for part in [
             "h1-small",
             "CPU us/req",
