@@ -72,8 +72,8 @@ pub(crate) struct Run {
     /// How busy their CPUs were, 0 to 1.
     pub(crate) proxy_busy: f64,
     pub(crate) load_busy: f64,
-    /// Which part of all these CPUs' time other processes had; kernel threads count as others.
-    pub(crate) others: f64,
+    /// Which part of all these CPUs' time other processes had, 0 to 1, where that can be told; kernel threads count as others.
+    pub(crate) others: Option<f64>,
     pub(crate) load_cpu_us: f64,
     pub(crate) origin_cpu_us: f64,
     /// Connections that the origin has seen, from the start.
@@ -113,19 +113,20 @@ impl Run {
         self.load.requests as f64 / self.load.seconds.max(1e-9)
     }
 
-    /// What others had, 0 to 1, from the rest of the run; 0 where that cannot be told.
-    pub(crate) fn others_on(&self, plan: &Plan) -> f64 {
+    /// What others had, from the rest of the run. Only told of CPUs that are either the proxy's or the load's and the origin's.
+    pub(crate) fn others_on(&self, plan: &Plan) -> Option<f64> {
         let mut cpus: Vec<usize> = [&plan.proxy[..], &plan.load, &plan.origin].concat();
         cpus.sort_unstable();
         cpus.dedup();
         let shared = plan.load.iter().any(|cpu| plan.proxy.contains(cpu));
         if cpus.is_empty() || shared || plan.load != plan.origin {
-            return 0.0;
+            return None;
         }
         let busy =
             self.proxy_busy * plan.proxy.len() as f64 + self.load_busy * plan.load.len() as f64;
         let ours = self.used.cpu_us() + self.load_cpu_us + self.origin_cpu_us;
-        (busy - ours / 1e6 / self.load.seconds.max(1e-9)).max(0.0) / cpus.len() as f64
+        let others = busy - ours / 1e6 / self.load.seconds.max(1e-9);
+        Some(others.max(0.0) / cpus.len() as f64)
     }
 
     /// The load side was full and the proxy was not: its throughput says nothing about the proxy.
@@ -172,7 +173,7 @@ impl Compared {
     pub(crate) fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         let timed = self.scenario.load.kind != Kind::Idle;
-        let disturbed = |run: &&Run| timed && run.others > DISTURBED;
+        let disturbed = |run: &&Run| timed && run.others > Some(DISTURBED);
         let count = self.runs.iter().filter(disturbed).count();
         if count > 0 {
             remarks.push(format!(
@@ -249,7 +250,7 @@ pub(crate) mod tests {
             bytes_per_connection: None,
             proxy_busy: 0.95,
             load_busy: 0.6,
-            others: 0.0,
+            others: None,
             load_cpu_us: 1.0,
             origin_cpu_us: 1.0,
             upstream_connections: 64,
@@ -327,13 +328,13 @@ pub(crate) mod tests {
         (run.load_cpu_us, run.origin_cpu_us) = (500_000.0, 500_000.0);
         // Of two CPUs for two seconds: 0.95 + 0.6 busy, 0.95 + 0.5 ours.
         run.others = run.others_on(&plan);
-        assert!((run.others - 0.05).abs() < 1e-9);
-        assert_eq!(run.others_on(&Plan::default()), 0.0);
-        run.others -= 1e-6;
+        assert!((run.others.unwrap() - 0.05).abs() < 1e-9);
+        assert_eq!(run.others_on(&Plan::default()), None);
+        run.others = Some(DISTURBED);
         let mut compared = compared();
         compared.runs = vec![run];
         assert!(compared.remarks().is_empty());
-        compared.runs[0].others += 0.01;
+        compared.runs[0].others = Some(DISTURBED * 1.01);
         assert!(compared.remarks()[0].contains("not quiet"));
     }
 }

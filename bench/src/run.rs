@@ -131,7 +131,7 @@ fn under_load(
         bytes_per_connection,
         proxy_busy: after.cpus.busy_since(&before.cpus, &bench.plan.proxy),
         load_busy: after.cpus.busy_since(&before.cpus, &bench.plan.load),
-        others: 0.0,
+        others: None,
         load_cpu_us: after.load.since(&before.load).cpu_us(),
         origin_cpu_us: after.origin.since(&before.origin).cpu_us(),
         upstream_connections: 0,

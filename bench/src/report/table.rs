@@ -26,7 +26,7 @@ const TIMED: &[Column] = &[
     ("upstreams", |r| Some(r.upstream_connections as f64)),
     ("proxy %", |r| Some(r.proxy_busy * 100.0)),
     ("load %", |r| Some(r.load_busy * 100.0)),
-    ("others %", |r| Some(r.others * 100.0)),
+    ("others %", |r| r.others.map(|o| o * 100.0)),
 ];
 
 const IDLE: &[Column] = &[
