@@ -1,8 +1,20 @@
 //! Measurements of Ringway. Each prints figures; none of them judges. Run with `--release`.
 #![forbid(unsafe_code)]
 
-mod idle;
-mod proxy;
+mod child;
+mod compare;
+mod load;
+mod machine;
+mod measure;
+mod message;
+mod origin;
+mod peers;
+mod pin;
+mod report;
+mod results;
+mod run;
+mod scenario;
+mod stats;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +23,7 @@ use clap::{Parser, Subcommand};
 
 /// Measure Ringway.
 #[derive(Debug, Parser)]
-#[command(name = "ringway-bench")]
+#[command(name = "ringway-bench", max_term_width = 100)]
 struct Args {
     #[command(subcommand)]
     what: What,
@@ -22,21 +34,26 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Resident memory per idle keep-alive client connection, each after one request.
-    Idle {
-        /// How many connections.
-        #[arg(long, default_value_t = 10_000)]
-        connections: usize,
-        /// Driver of the proxy: `io_uring` or `epoll`.
-        #[arg(long, default_value = "io_uring")]
-        io: String,
+    Compare(compare::Options),
+    /// Show recorded results again: the table, and a page beside the file
+    Show(report::Options),
+    #[command(hide = true)]
+    Load {
+        spec: String,
+    },
+    #[command(hide = true)]
+    Origin {
+        spec: String,
     },
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.what {
-        What::Idle { connections, io } => idle::run(args.ringway, connections, &io),
+        What::Compare(options) => compare::compare(args.ringway.as_deref(), &options),
+        What::Show(options) => report::show(&options),
+        What::Load { spec } => load::make(&spec),
+        What::Origin { spec } => origin::serve(&spec),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

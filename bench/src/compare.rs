@@ -1,0 +1,246 @@
+//! The command `compare`: subjects take turns, A B C A B C, and what came of it is told.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::machine;
+use crate::peers::{self, Job, Reload, Subject};
+use crate::pin::Plan;
+use crate::report;
+use crate::results::{Compared, Results, Skipped, Told};
+use crate::run::{Bench, run};
+use crate::scenario::Scenario;
+
+/// Of `Results`.
+const FORMAT: u32 = 1;
+/// What the first subject is called.
+const BASE: &str = "ringway";
+
+/// Compare Ringway with other proxies on the same work
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Scenarios by name, or files of your own
+    #[arg(long, value_delimiter = ',', default_value = "h1-small", long_help = scenarios_help())]
+    scenario: Vec<String>,
+    /// Proxies besides Ringway: nginx, haproxy, envoy, traefik, caddy, ringway-epoll, or ringway-WORD for another build
+    #[arg(long = "with", value_delimiter = ',', default_value = "nginx,haproxy")]
+    with: Vec<String>,
+    /// Where a proxy's program is, if not on PATH; for another build: ringway-old=/path/to/ringway
+    #[arg(long, value_name = "NAME=PATH")]
+    peer: Vec<String>,
+    /// Rounds; each subject runs once in each
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds that are counted per run [default: as the scenario says]
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Workers of each proxy, and CPUs for them
+    #[arg(long, default_value_t = 1)]
+    cores: usize,
+    /// Who runs where: auto, off, or proxy=0;load=1;origin=1
+    #[arg(long, default_value = "auto")]
+    pin: String,
+    /// Folder for configurations, logs, results.json and report.html [default: a new one among the temporary files]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+fn scenarios_help() -> String {
+    let mut text = String::from("Scenarios by name, or files of your own:\n");
+    for name in Scenario::names() {
+        if let Ok(scenario) = Scenario::find(name) {
+            text.push_str(&format!("  {name:<14}{}\n", scenario.about));
+        }
+    }
+    text
+}
+
+/// Do it.
+pub(crate) fn compare(ringway: Option<&Path>, options: &Options) -> io::Result<()> {
+    let scenarios = scenarios(options)?;
+    let plan = Plan::parse(&options.pin, options.cores)?;
+    let now = report::now();
+    let out = match &options.out {
+        Some(out) => out.clone(),
+        None => std::env::temp_dir().join(format!("ringway-bench-{}", now.replace(':', ""))),
+    };
+    std::fs::create_dir_all(&out)?;
+    let out = out.canonicalize()?;
+    // Idle connections need files, here and in the proxies, which inherit the limit.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let (subjects, missing) = subjects(ringway, options)?;
+    say(&format!(
+        "pinning: {}\nconfigurations and results: {}\n",
+        plan.describe(),
+        out.display()
+    ))?;
+    for one in &missing {
+        say(&format!("{}: {}\n", one.name, one.why))?;
+    }
+    let mut results = Results {
+        format: FORMAT,
+        when: now,
+        machine: machine::facts(),
+        load_before: machine::load_average(),
+        load_after: [0.0; 3],
+        cores: options.cores,
+        pinned: plan,
+        rounds: options.rounds,
+        scenarios: Vec::new(),
+    };
+    for scenario in scenarios {
+        let mut compared = one_scenario(scenario, &subjects, &results, &out)?;
+        compared.skipped.extend(missing.iter().cloned());
+        say(&report::table(&compared))?;
+        results.scenarios.push(compared);
+        results.load_after = machine::load_average();
+        std::fs::write(out.join("results.json"), report::json(&results)?)?;
+        std::fs::write(out.join("report.html"), report::html(&results))?;
+    }
+    say(&format!("\n{}\n", out.join("report.html").display()))?;
+    let skipped = results.scenarios.iter().flat_map(|c| &c.skipped);
+    match skipped.filter(|s| s.failed).count() {
+        0 => Ok(()),
+        n => Err(io::Error::other(format!("{n} failed; see above"))),
+    }
+}
+
+fn scenarios(options: &Options) -> io::Result<Vec<Scenario>> {
+    let mut scenarios = Vec::new();
+    for name in &options.scenario {
+        let mut scenario = Scenario::find(name)?;
+        if let Some(seconds) = options.seconds {
+            if !(0.1..=3600.0).contains(&seconds) {
+                return Err(io::Error::other("--seconds must be from 0.1 to 3600"));
+            }
+            scenario.seconds = seconds;
+        }
+        scenarios.push(scenario);
+    }
+    Ok(scenarios)
+}
+
+/// Who takes part, Ringway first, and who is missing.
+fn subjects(ringway: Option<&Path>, options: &Options) -> io::Result<(Vec<Subject>, Vec<Skipped>)> {
+    let mut given = Vec::new();
+    for peer in &options.peer {
+        let (name, path) = peer
+            .split_once('=')
+            .ok_or_else(|| io::Error::other(format!("`{peer}` is not NAME=PATH")))?;
+        given.push((name, Path::new(path)));
+    }
+    let path_of = |name: &str| {
+        let found = given.iter().find(|(n, _)| *n == name);
+        found.map(|(_, path)| *path)
+    };
+    let base = peers::find(BASE, ringway.or_else(|| path_of(BASE)))
+        .map_err(|e| io::Error::other(format!("{BASE}: {e}")))?;
+    let mut subjects = vec![base];
+    let mut missing = Vec::new();
+    for name in options.with.iter().filter(|name| *name != BASE) {
+        // Another driver is the same program.
+        let path = path_of(name).or(ringway.filter(|_| name == "ringway-epoll"));
+        match peers::find(name, path) {
+            Ok(subject) => subjects.push(subject),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => missing.push(Skipped {
+                name: name.clone(),
+                why: e.to_string(),
+                failed: false,
+            }),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok((subjects, missing))
+}
+
+fn one_scenario(
+    scenario: Scenario,
+    subjects: &[Subject],
+    results: &Results,
+    out: &Path,
+) -> io::Result<Compared> {
+    let job = Job {
+        scenario: &scenario,
+        cores: results.cores,
+        odd: false,
+    };
+    let (mut part, skipped) = who_can(subjects, &scenario);
+    let told = part.iter().map(|subject| Told {
+        name: subject.name.clone(),
+        version: subject.version(),
+        config_sha256: subject.config_hash(job),
+    });
+    let mut compared = Compared {
+        subjects: told.collect(),
+        runs: Vec::new(),
+        skipped,
+        scenario: scenario.clone(),
+    };
+    let all = part.len() * results.rounds;
+    let mut done = 0;
+    for round in 1..=results.rounds {
+        for subject in part.clone() {
+            progress(&format!(
+                "{} {} {}: round {round} of {}",
+                bar(done, all),
+                scenario.name,
+                subject.name,
+                results.rounds
+            ));
+            done += 1;
+            let folder = out.join(&scenario.name).join(&subject.name);
+            std::fs::create_dir_all(&folder)?;
+            let bench = Bench {
+                job,
+                plan: &results.pinned,
+                folder: &folder,
+            };
+            match run(&bench, subject, round) {
+                Ok(measured) => compared.runs.push(measured),
+                Err(e) if subject.name == BASE => {
+                    progress("");
+                    return Err(io::Error::other(format!("{}: {BASE}: {e}", scenario.name)));
+                }
+                Err(e) => {
+                    part.retain(|other| other.name != subject.name);
+                    compared.fail(&subject.name, &e.to_string());
+                }
+            }
+        }
+    }
+    progress("");
+    Ok(compared)
+}
+
+/// Who can do this scenario, and who cannot and why.
+fn who_can<'a>(subjects: &'a [Subject], scenario: &Scenario) -> (Vec<&'a Subject>, Vec<Skipped>) {
+    let mut part = Vec::new();
+    let mut skipped = Vec::new();
+    for subject in subjects {
+        match subject.reload() {
+            Reload::No(why) if scenario.proxy.reload_every.is_some() => skipped.push(Skipped {
+                name: subject.name.clone(),
+                why: why.to_owned(),
+                failed: false,
+            }),
+            _ => part.push(subject),
+        }
+    }
+    (part, skipped)
+}
+
+fn bar(done: usize, all: usize) -> String {
+    const WIDTH: usize = 24;
+    let full = WIDTH * done / all.max(1);
+    format!("[{}{}]", "#".repeat(full), ".".repeat(WIDTH - full))
+}
+
+/// Over the last one; it is for people, so it goes where errors go.
+fn progress(line: &str) {
+    eprint!("\r\x1b[K{line}");
+    let _ = io::stderr().flush();
+}
+
+fn say(text: &str) -> io::Result<()> {
+    io::stdout().write_all(text.as_bytes())
+}

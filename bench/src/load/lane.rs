@@ -1,0 +1,195 @@
+//! What one load worker owns: the request's bytes, the tally, and how one request is made.
+//!
+//! Not when requests are made: that is the affair of the loops.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use ringway_io::{Stream, dial};
+use socket2::SockAddr;
+
+use super::verify::{self, Expect, Fault};
+use super::{COUNTING, OVER, Report, Share, Spec, Stage};
+use crate::message::{self, Dice};
+use crate::scenario::Load;
+
+/// A request without an answer for so long has failed.
+const PATIENCE_MS: u32 = 10_000;
+/// Every so many answers, the whole body is compared.
+const SAMPLE: u64 = 64;
+
+/// One load worker's belongings.
+pub(crate) struct Lane {
+    pub(crate) load: Load,
+    pub(crate) share: Share,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) tally: RefCell<Tally>,
+    address: SockAddr,
+    heads: Vec<&'static [u8]>,
+    upload: &'static [u8],
+    expect: Expect,
+    dice: RefCell<Dice>,
+    asked: Cell<u64>,
+}
+
+impl Lane {
+    pub(crate) fn new(spec: &Spec, stage: Arc<Stage>, share: Share) -> Rc<Lane> {
+        let load = spec.scenario.load.clone();
+        Rc::new(Lane {
+            heads: message::request_heads(&load),
+            upload: message::body(load.body),
+            expect: Expect {
+                body: message::body(spec.scenario.origin.body),
+            },
+            address: spec.address.into(),
+            dice: RefCell::new(Dice::new(share.index as u64 * 2 + 1)),
+            asked: Cell::new(0),
+            tally: RefCell::default(),
+            load,
+            share,
+            stage,
+        })
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage.phase() == OVER
+    }
+
+    /// A fresh connection.
+    pub(crate) async fn connect(&self) -> Result<Stream, Fault> {
+        dial(&self.address, PATIENCE_MS)
+            .await
+            .map_err(|e| Fault::Wrong(format!("cannot connect: {e}")))
+    }
+
+    /// One request and its answer on this connection.
+    pub(crate) async fn ask(&self, stream: &Stream) -> Result<(), Fault> {
+        let head = match self.heads.len() {
+            1 => self.heads[0],
+            n => self.heads[self.dice.borrow_mut().below(n)],
+        };
+        let asked = self.asked.get();
+        self.asked.set(asked + 1);
+        stream.set_deadline(PATIENCE_MS);
+        // The queue has room: nothing else was sent since the last answer. Empty segments are dropped.
+        let _ = stream.queue(head);
+        let _ = stream.queue(self.upload);
+        stream.submit();
+        verify::answer(stream, self.expect, asked.is_multiple_of(SAMPLE)).await
+    }
+
+    /// An answer is in whose request was to start then.
+    pub(crate) fn count(&self, started: Instant) {
+        if self.stage.phase() == COUNTING {
+            let mut tally = self.tally.borrow_mut();
+            tally.requests += 1;
+            tally.body_bytes += (self.upload.len() + self.expect.body.len()) as u64;
+            tally.record(started.elapsed());
+        }
+    }
+
+    /// A connection that was closed between two requests: is that borne?
+    pub(crate) fn bears(&self, fault: &Fault, had_answers: bool) -> bool {
+        let borne = self.load.survive_close && had_answers && matches!(fault, Fault::Closed(_));
+        if borne {
+            self.tally.borrow_mut().reconnects += 1;
+        }
+        borne
+    }
+
+    pub(crate) fn fail(&self, fault: &Fault) {
+        if !self.is_over() {
+            self.stage.fail(fault.to_string());
+        }
+    }
+}
+
+/// What one load worker counts.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) requests: u64,
+    pub(crate) body_bytes: u64,
+    pub(crate) reconnects: u64,
+    /// Nanoseconds, three digits, up to a minute.
+    latency: Histogram<u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let latency = Histogram::new_with_bounds(100, 60_000_000_000, 3);
+        Tally {
+            requests: 0,
+            body_bytes: 0,
+            reconnects: 0,
+            latency: latency.expect("constant bounds that the histogram allows"),
+        }
+    }
+}
+
+impl Tally {
+    fn record(&mut self, latency: Duration) {
+        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        self.latency.saturating_record(nanos);
+    }
+
+    pub(crate) fn add(&mut self, other: &Tally) {
+        self.requests += other.requests;
+        self.body_bytes += other.body_bytes;
+        self.reconnects += other.reconnects;
+        // Same bounds, so that it cannot fail.
+        let _ = self.latency.add(&other.latency);
+    }
+
+    /// Quantiles of the curve: ten for each nine.
+    pub(crate) fn fill(&self, report: &mut Report) {
+        report.requests = self.requests;
+        report.body_bytes = self.body_bytes;
+        report.reconnects = self.reconnects;
+        if self.latency.is_empty() {
+            return;
+        }
+        let us = |q: f64| (self.latency.value_at_quantile(q) as f64 / 100.0).round() / 10.0;
+        let steps = (0..=50).map(|i| 1.0 - 10f64.powf(-f64::from(i) / 10.0));
+        let mut quantiles: Vec<f64> = steps
+            .chain([0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 0.9999, 1.0])
+            .map(|q| (q * 1e7).round() / 1e7)
+            .collect();
+        quantiles.sort_by(f64::total_cmp);
+        quantiles.dedup();
+        report.latency = quantiles.into_iter().map(|q| (q, us(q))).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_curve_has_the_percentiles_that_are_told() {
+        let mut tally = Tally::default();
+        for us in 1..=10_000u64 {
+            tally.record(Duration::from_micros(us));
+        }
+        let mut report = Report::default();
+        tally.fill(&mut report);
+        for (q, us) in [
+            (0.5, 5_000.0),
+            (0.99, 9_900.0),
+            (0.999, 9_990.0),
+            (1.0, 10_000.0),
+        ] {
+            let found = report.latency.iter().find(|(at, _)| *at == q);
+            let (_, got) = found.unwrap_or_else(|| panic!("no quantile {q}"));
+            assert!((got / us - 1.0).abs() < 0.002, "{q}: {got}");
+        }
+        assert!(
+            report
+                .latency
+                .windows(2)
+                .all(|w| w[0].0 < w[1].0 && w[0].1 <= w[1].1)
+        );
+    }
+}

@@ -1,0 +1,207 @@
+//! The origin behind the proxies: answers every request with the same bytes, and checks what it was asked.
+//!
+//! A process of its own, so that its CPU time is not the proxy's. Its standard output says the address; a line on its standard
+//! input asks for its counters; the end of its standard input ends it.
+
+use std::io::{self, BufRead, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use ringway_io::{Buf, Listener, Stream, run, spawn};
+use serde::{Deserialize, Serialize};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::message;
+use crate::scenario::{Load, Origin};
+
+/// What to be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Spec {
+    pub(crate) origin: Origin,
+    pub(crate) load: Load,
+    /// One worker on each; empty: one, anywhere.
+    pub(crate) cpus: Vec<usize>,
+}
+
+/// What it has seen so far.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) connections: u64,
+    pub(crate) requests: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    connections: AtomicU64,
+    requests: AtomicU64,
+}
+
+/// A request that is not what the scenario sends. Long enough to tell, short enough to read in an error.
+const REFUSED: &[u8] =
+    b"HTTP/1.1 400 Not what the load sends\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+/// Every so many uploads, the whole body is compared.
+const SAMPLE: u64 = 64;
+const BACKLOG: i32 = 4096;
+
+/// Serve until standard input ends.
+pub(crate) fn serve(spec: &str) -> io::Result<()> {
+    let spec: Spec = serde_json::from_str(spec)?;
+    let served = Served {
+        answer: message::answer(&spec.origin),
+        upload: message::body(spec.load.body),
+        counters: Arc::new(Counters::default()),
+    };
+    let cpus: Vec<Option<usize>> = if spec.cpus.is_empty() {
+        vec![None]
+    } else {
+        spec.cpus.iter().copied().map(Some).collect()
+    };
+    let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    for cpu in cpus {
+        let listener = bind(address)?;
+        address = listener.local_addr()?;
+        let served = served.clone();
+        let options = crate::load::worker_options(cpu, spec.load.body);
+        std::thread::spawn(move || {
+            if let Err(e) = run(options, || accept_all(listener, served)) {
+                eprintln!("ringway-bench: origin: {e}");
+                std::process::exit(1);
+            }
+        });
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "{address}")?;
+    out.flush()?;
+    for line in io::stdin().lock().lines() {
+        line?;
+        let seen = Seen {
+            connections: served.counters.connections.load(Relaxed),
+            requests: served.counters.requests.load(Relaxed),
+        };
+        writeln!(out, "{}", serde_json::to_string(&seen)?)?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[derive(Clone)]
+struct Served {
+    answer: &'static [u8],
+    upload: &'static [u8],
+    counters: Arc<Counters>,
+}
+
+async fn accept_all(listener: TcpListener, served: Served) {
+    let listener = match Listener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(e) => return eprintln!("ringway-bench: origin: {e}"),
+    };
+    while let Ok(stream) = listener.accept().await {
+        served.counters.connections.fetch_add(1, Relaxed);
+        let served = served.clone();
+        spawn(async move {
+            // Proxies close their idle connections as they like, also with a reset.
+            let _ = answer_all(&stream, &served).await;
+        });
+    }
+}
+
+async fn answer_all(stream: &Stream, served: &Served) -> io::Result<()> {
+    let mut partial = Vec::new();
+    while let Some(mut buf) = stream.recv().await? {
+        while !buf.is_empty() {
+            let Some(after_head) = head_end(&mut partial, &buf) else {
+                break;
+            };
+            buf.advance(after_head);
+            let n = served.counters.requests.fetch_add(1, Relaxed);
+            let good = partial.starts_with(b"GET /bench ") && served.upload.is_empty()
+                || partial.starts_with(b"POST /bench ")
+                    && body_is_right(stream, &mut buf, served.upload, n.is_multiple_of(SAMPLE))
+                        .await?;
+            partial.clear();
+            let answer = if good { served.answer } else { REFUSED };
+            if stream.queue(answer).is_err() {
+                stream.flush().await?;
+                let _ = stream.queue(answer);
+            }
+            stream.submit();
+            if !good {
+                stream.flush().await?;
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where in `buf` the head ends. `head` gets its bytes: the beginning if it is whole in `buf`, all of them if it is cut.
+fn head_end(head: &mut Vec<u8>, buf: &[u8]) -> Option<usize> {
+    /// Enough to see the request line.
+    const BEGINNING: usize = 16;
+    if head.is_empty()
+        && let Some(at) = memchr::memmem::find(buf, b"\r\n\r\n")
+    {
+        head.extend_from_slice(&buf[..BEGINNING.min(at)]);
+        return Some(at + 4);
+    }
+    let before = head.len();
+    head.extend_from_slice(buf);
+    let from = before.saturating_sub(3);
+    let at = memchr::memmem::find(&head[from..], b"\r\n\r\n")?;
+    Some(from + at + 4 - before)
+}
+
+async fn body_is_right(
+    stream: &Stream,
+    first: &mut Buf,
+    wanted: &'static [u8],
+    whole: bool,
+) -> io::Result<bool> {
+    let mut at = first.len().min(wanted.len());
+    let mut right = crate::load::matches(wanted, 0, &first[..at], whole);
+    first.advance(at);
+    while at < wanted.len() {
+        let Some(mut buf) = stream.recv().await? else {
+            return Ok(false);
+        };
+        let n = buf.len().min(wanted.len() - at);
+        right &= crate::load::matches(wanted, at, &buf[..n], whole);
+        at += n;
+        buf.advance(n);
+        stream.unread(buf);
+    }
+    Ok(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_found_however_it_is_cut() {
+        let bytes = b"GET /bench HTTP/1.1\r\nHost: x\r\n\r\nGET";
+        let end = bytes.len() - 3;
+        for cut in 0..bytes.len() {
+            let mut head = Vec::new();
+            match head_end(&mut head, &bytes[..cut]) {
+                Some(at) => assert_eq!((at, cut >= end), (end, true)),
+                None => {
+                    assert!(cut < end);
+                    let at = head_end(&mut head, &bytes[cut..]);
+                    assert_eq!(at, Some(end - cut), "cut at {cut}");
+                }
+            }
+            assert!(head.starts_with(b"GET /bench "), "cut at {cut}");
+        }
+    }
+}

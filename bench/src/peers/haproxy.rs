@@ -1,0 +1,58 @@
+//! HAProxy's configuration.
+
+use rustix::process::Signal;
+
+use super::{File, Job, Kind, Reload, no_environment};
+
+pub(super) const KIND: Kind = Kind {
+    name: "haproxy",
+    programs: &["haproxy"],
+    install: "apt-get install haproxy",
+    version: &["-v"],
+    reload: Reload::Signal(Signal::USR2),
+    files,
+    arguments,
+    environment: no_environment,
+};
+
+fn arguments(job: Job<'_>) -> Vec<String> {
+    // Only a master can be reloaded; without reloads it is one process, as in `-db`.
+    let mode = if job.scenario.proxy.reload_every.is_some() {
+        "-W"
+    } else {
+        "-db"
+    };
+    [mode, "-f", "@FOLDER@/haproxy.cfg"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn files(job: Job<'_>) -> Vec<File> {
+    let routed = job.scenario.proxy.routes > 0;
+    let choose = if routed {
+        "  use_backend %[req.hdr(host),lower,map(@FOLDER@/haproxy.map,none)]\n"
+    } else {
+        "  default_backend origin\n"
+    };
+    let none = if routed {
+        "\nbackend none\n  http-request return status 404\n"
+    } else {
+        ""
+    };
+    // It wants two files for each connection that may be; where the system has fewer it shall go on with these. By default it keeps no
+    // idle upstream connections once a fifth of the files are in use, which many clients alone are.
+    let text = format!(
+        "global\n  no strict-limits\n  tune.pool-low-fd-ratio 90\n  tune.pool-high-fd-ratio 95\n  nbthread {}\n  maxconn {}\n\ndefaults\n  mode http\n  no log\n  option http-keep-alive\n\
+         \x20 http-reuse always\n  timeout connect 5s\n  timeout client 10m\n  timeout server 10m\n\
+         \x20 timeout http-keep-alive 10m\n  timeout http-request 10s\n\nfrontend web\n  bind @LISTEN@ backlog 4096\n{choose}\n\
+         backend origin\n  server origin @ORIGIN@\n{none}",
+        job.cores,
+        job.connections(),
+    );
+    let mut files = vec![("haproxy.cfg", text)];
+    if routed {
+        let map = job.hosts().map(|host| format!("{host} origin\n")).collect();
+        files.push(("haproxy.map", map));
+    }
+    files
+}

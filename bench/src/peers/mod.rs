@@ -1,0 +1,299 @@
+//! The proxies that can be compared: where their programs are, how each is configured for a scenario, started and reloaded.
+//!
+//! Every one gets the same work; what that means is said in `bench/README.md`. One file for each has its configuration.
+
+mod caddy;
+mod envoy;
+mod haproxy;
+mod nginx;
+mod ringway;
+mod traefik;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use sha2::{Digest, Sha256};
+
+use crate::message;
+use crate::scenario::Scenario;
+
+/// What a configuration is written for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) scenario: &'a Scenario,
+    /// Worker threads or processes.
+    pub(crate) cores: usize,
+    /// Which of two configurations that differ a little: reloads go to and fro.
+    pub(crate) odd: bool,
+}
+
+impl Job<'_> {
+    /// Client connections that must be possible, with room.
+    fn connections(self) -> usize {
+        self.scenario.load.connections + 1024
+    }
+
+    /// Hosts of the routes, if each route has one.
+    fn hosts(self) -> impl Iterator<Item = String> {
+        (0..self.scenario.proxy.routes).map(message::host_of)
+    }
+}
+
+/// Stand for what is only known at the start, so that the same configuration has the same hash in every run.
+const LISTEN: &str = "@LISTEN@";
+const LISTEN_PORT: &str = "@LISTEN_PORT@";
+const ORIGIN: &str = "@ORIGIN@";
+const ORIGIN_PORT: &str = "@ORIGIN_PORT@";
+const FOLDER: &str = "@FOLDER@";
+
+/// A file to write: name and text, in which the words above are replaced.
+type File = (&'static str, String);
+
+/// How a proxy is told to read its configuration again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reload {
+    /// The file is written anew, and it notices.
+    File,
+    /// The file is written anew, and the first process gets this signal.
+    Signal(Signal),
+    /// It cannot, or not so; the reason.
+    No(&'static str),
+}
+
+/// What is known of one proxy.
+struct Kind {
+    name: &'static str,
+    /// Program names to look for on PATH.
+    programs: &'static [&'static str],
+    install: &'static str,
+    version: &'static [&'static str],
+    reload: Reload,
+    files: fn(Job<'_>) -> Vec<File>,
+    /// Arguments, with the folder's word in them.
+    arguments: fn(Job<'_>) -> Vec<String>,
+    environment: fn(Job<'_>) -> Vec<(&'static str, String)>,
+}
+
+const KINDS: [&Kind; 6] = [
+    &ringway::KIND,
+    &nginx::KIND,
+    &haproxy::KIND,
+    &envoy::KIND,
+    &traefik::KIND,
+    &caddy::KIND,
+];
+
+/// A proxy that takes part.
+pub(crate) struct Subject {
+    /// As the command line names it: `nginx`, `ringway`, or `ringway-WORD` for another build or driver of Ringway.
+    pub(crate) name: String,
+    program: PathBuf,
+    kind: &'static Kind,
+}
+
+/// All names that need no path.
+pub(crate) fn names() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.name).collect()
+}
+
+/// Find a proxy's program: as given, else beside this program (Ringway) or on PATH. `NotFound`: known, and not installed.
+pub(crate) fn find(name: &str, given: Option<&Path>) -> io::Result<Subject> {
+    let family = name.split_once('-').map_or(name, |(family, _)| family);
+    let Some(kind) = KINDS.iter().find(|kind| kind.name == family) else {
+        return Err(io::Error::other(format!(
+            "no proxy `{name}` is known; there are {}",
+            names().join(", ")
+        )));
+    };
+    let program = match given {
+        Some(path) if path.exists() => Some(path.to_owned()),
+        Some(path) => {
+            return Err(io::Error::other(format!("no file {}", path.display())));
+        }
+        None if family == "ringway" => {
+            let beside = std::env::current_exe()?.with_file_name("ringway");
+            beside.exists().then_some(beside)
+        }
+        None => kind.programs.iter().find_map(|program| on_path(program)),
+    };
+    match program {
+        Some(program) => Ok(Subject {
+            name: name.to_owned(),
+            program,
+            kind,
+        }),
+        None => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!(
+                "missing; install it with `{}`, or give --peer {name}=/path/to/it",
+                kind.install
+            ),
+        )),
+    }
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    // Where Debian puts servers, which is not on every user's PATH.
+    let more = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(more)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+impl Subject {
+    /// The first line of what it says about its version that has a digit in it.
+    pub(crate) fn version(&self) -> String {
+        let said = Command::new(&self.program).args(self.kind.version).output();
+        let Ok(said) = said else {
+            return String::new();
+        };
+        let text = [said.stdout, said.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        let line = text.lines().find(|l| l.chars().any(|c| c.is_ascii_digit()));
+        // Some say where they lie: a machine's folders do not belong into results.
+        line.unwrap_or_default()
+            .split_whitespace()
+            .filter(|word| !word.starts_with('/'))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    pub(crate) fn reload(&self) -> Reload {
+        self.kind.reload
+    }
+
+    /// SHA-256 of its configuration before addresses are filled in.
+    pub(crate) fn config_hash(&self, job: Job<'_>) -> String {
+        let mut hash = Sha256::new();
+        for (_, text) in self.files(job) {
+            hash.update(text);
+        }
+        let hash = hash.finalize();
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn files(&self, job: Job<'_>) -> Vec<File> {
+        let mut files = (self.kind.files)(job);
+        if self.name == "ringway-epoll" {
+            for (_, text) in &mut files {
+                *text = text.replace("[server]\n", "[server]\nio = \"epoll\"\n");
+            }
+        }
+        files
+    }
+
+    /// Write its files for these addresses.
+    pub(crate) fn write(&self, job: Job<'_>, at: Place<'_>) -> io::Result<()> {
+        for (name, text) in self.files(job) {
+            // By a rename, so that a proxy that watches the file never sees half of it.
+            let new = at.folder.join(format!(".{name}.new"));
+            std::fs::write(&new, at.fill(&text))?;
+            std::fs::rename(new, at.folder.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// How it is started, once its files are there.
+    pub(crate) fn command(&self, job: Job<'_>, at: Place<'_>) -> Command {
+        let mut command = Command::new(&self.program);
+        let arguments = (self.kind.arguments)(job);
+        command.args(arguments.iter().map(|argument| at.fill(argument)));
+        command.envs((self.kind.environment)(job));
+        command
+    }
+}
+
+/// Where a proxy listens, asks and has its files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) listen: SocketAddr,
+    pub(crate) origin: SocketAddr,
+    pub(crate) folder: &'a Path,
+}
+
+impl Place<'_> {
+    fn fill(&self, text: &str) -> String {
+        text.replace(LISTEN, &self.listen.to_string())
+            .replace(LISTEN_PORT, &self.listen.port().to_string())
+            .replace(ORIGIN, &self.origin.to_string())
+            .replace(ORIGIN_PORT, &self.origin.port().to_string())
+            .replace(FOLDER, &self.folder.display().to_string())
+    }
+}
+
+fn no_environment(_: Job<'_>) -> Vec<(&'static str, String)> {
+    Vec::new()
+}
+
+/// Programs in Go take their number of threads from there.
+fn go_threads(job: Job<'_>) -> Vec<(&'static str, String)> {
+    vec![("GOMAXPROCS", job.cores.to_string())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every configuration for every scenario: nothing is left to fill in, and the two that reloads alternate between differ where a
+    /// proxy may skip a reload that changes nothing.
+    #[test]
+    fn configurations_are_complete() {
+        let at = Place {
+            listen: ([127, 0, 0, 1], 1).into(),
+            origin: ([127, 0, 0, 1], 2).into(),
+            folder: Path::new("folder"),
+        };
+        for kind in KINDS {
+            for name in Scenario::names() {
+                let scenario = &Scenario::find(name).unwrap();
+                let job = |odd| Job {
+                    scenario,
+                    cores: 3,
+                    odd,
+                };
+                let all = |odd| -> String {
+                    (kind.files)(job(odd))
+                        .iter()
+                        .map(|(_, t)| at.fill(t))
+                        .collect()
+                };
+                let text = all(false);
+                // Envoy's own word for the type of a message.
+                let left = text.replace("@type", "");
+                assert!(!left.contains('@'), "{}: {name}: {left}", kind.name);
+                assert!(
+                    text.contains("127.0.0.1:1") || text.contains("port_value: 1"),
+                    "{}",
+                    kind.name
+                );
+                if kind.reload == Reload::File {
+                    assert_ne!(text, all(true), "{}", kind.name);
+                }
+                if scenario.proxy.routes > 0 {
+                    assert!(
+                        text.contains(&message::host_of(scenario.proxy.routes - 1)),
+                        "{}",
+                        kind.name
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_or_not_there_is_told() {
+        let told = |name: &str| {
+            find(name, Some(Path::new("not/there")))
+                .err()
+                .unwrap()
+                .to_string()
+        };
+        assert!(told("apache").contains("nginx, haproxy"));
+        assert!(told("envoy").contains("not/there"));
+    }
+}

@@ -1,0 +1,77 @@
+//! nginx's configuration.
+
+use rustix::process::Signal;
+
+use super::{File, Job, Kind, Reload, no_environment};
+
+pub(super) const KIND: Kind = Kind {
+    name: "nginx",
+    programs: &["nginx"],
+    install: "apt-get install nginx-light",
+    version: &["-v"],
+    reload: Reload::Signal(Signal::HUP),
+    files,
+    arguments: |_| {
+        [
+            "-e",
+            "stderr",
+            "-p",
+            "@FOLDER@",
+            "-c",
+            "@FOLDER@/nginx.conf",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    },
+    environment: no_environment,
+};
+
+/// Names in the table of hosts, which has room for 512 by default.
+const HASH_FROM: usize = 100;
+
+fn files(job: Job<'_>) -> Vec<File> {
+    let hosts: Vec<String> = job.hosts().collect();
+    let hash = if hosts.len() > HASH_FROM {
+        "  server_names_hash_max_size 65536;\n  server_names_hash_bucket_size 128;\n"
+    } else {
+        ""
+    };
+    let server = |name: &str| {
+        // As the requests need it: no limit of requests per connection, bodies passed on as they come, no file ever.
+        format!(
+            "  server {{\n    listen @LISTEN@ backlog=4096{};\n    server_name {name};\n    location / {{ proxy_pass http://origin; }}\n  }}\n",
+            if job.cores > 1 { " reuseport" } else { "" }
+        )
+    };
+    let mut servers = if hosts.is_empty() {
+        server("_")
+    } else {
+        String::new()
+    };
+    for (i, host) in hosts.iter().enumerate() {
+        let one = server(host);
+        // The options of a listening socket may be given once.
+        servers.push_str(&if i == 0 {
+            one
+        } else {
+            one.replace(" backlog=4096 reuseport", "")
+                .replace(" backlog=4096", "")
+        });
+    }
+    let connections = job.connections() * 2;
+    let text = format!(
+        "daemon off;\nmaster_process on;\nworker_processes {};\npid @FOLDER@/nginx.pid;\nerror_log stderr warn;\n\
+         worker_rlimit_nofile {};\nevents {{ worker_connections {connections}; }}\nhttp {{\n  access_log off;\n\
+         \x20 tcp_nodelay on;\n  keepalive_timeout 600s;\n  keepalive_requests 1000000000;\n  client_max_body_size 0;\n\
+         \x20 client_body_temp_path @FOLDER@/nginx-body;\n  proxy_temp_path @FOLDER@/nginx-proxy;\n\
+         \x20 fastcgi_temp_path @FOLDER@/nginx-fastcgi;\n  uwsgi_temp_path @FOLDER@/nginx-uwsgi;\n\
+         \x20 scgi_temp_path @FOLDER@/nginx-scgi;\n{hash}\
+         \x20 proxy_http_version 1.1;\n  proxy_set_header Connection \"\";\n  proxy_set_header Host $host;\n\
+         \x20 proxy_request_buffering off;\n  proxy_max_temp_file_size 0;\n\
+         \x20 upstream origin {{ server @ORIGIN@; keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 600s; }}\n\
+         {servers}}}\n",
+        job.cores,
+        connections + 64,
+    );
+    vec![("nginx.conf", text)]
+}

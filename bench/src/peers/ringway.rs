@@ -1,0 +1,37 @@
+//! Ringway's configuration.
+
+use super::{File, Job, Kind, Reload, no_environment};
+
+pub(super) const KIND: Kind = Kind {
+    name: "ringway",
+    programs: &["ringway"],
+    install: "cargo build --release -p ringway",
+    version: &["--version"],
+    reload: Reload::File,
+    files,
+    arguments: |_| vec!["run".to_owned(), "@FOLDER@/ringway.toml".to_owned()],
+    environment: no_environment,
+};
+
+fn files(job: Job<'_>) -> Vec<File> {
+    let mut text = format!(
+        "[server]\nworkers = {}\n\n[listeners.web]\nbind = \"@LISTEN@\"\ntimeouts = {{ idle = \"10m\" }}\n\n\
+         [access_log]\nto = \"off\"\n\n[admin]\nbind = [\"unix:@FOLDER@/admin.sock\"]\n\n\
+         [clusters.origin]\nendpoints = [\"@ORIGIN@\"]\n",
+        job.cores
+    );
+    if job.odd {
+        text.push_str(
+            "\n[[routes]]\nname = \"odd\"\nmatch = { path = \"/odd/*\" }\nto = \"origin\"\n",
+        );
+    }
+    if job.scenario.proxy.routes == 0 {
+        text.push_str("\n[[routes]]\nto = \"origin\"\n");
+    }
+    for host in job.hosts() {
+        text.push_str(&format!(
+            "\n[[routes]]\nmatch = {{ host = \"{host}\" }}\nto = \"origin\"\n"
+        ));
+    }
+    vec![("ringway.toml", text)]
+}

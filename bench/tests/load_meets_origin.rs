@@ -1,0 +1,147 @@
+//! The load generator against the origin, with no proxy between: the right bytes pass, any other fails the run.
+//!
+//! Both are run as `compare` runs them: as processes of their own.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+struct Process {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(command: &str, spec: &Value) -> Process {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ringway-bench"))
+            .args([command, &spec.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("our own program");
+        Process {
+            to: child.stdin.take().expect("piped"),
+            from: BufReader::new(child.stdout.take().expect("piped")),
+            child,
+        }
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.from.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn scenario(load: &Value, body: usize) -> Value {
+    let figure = match load["kind"] == "idle" {
+        true => "bytes-per-connection",
+        false => "cpu-per-request",
+    };
+    json!({
+        "name": "t", "about": "a test", "seconds": 0.2, "warm_up": 0.0,
+        "load": load, "origin": { "body": body }, "proxy": {}, "figures": [{ "of": figure }],
+    })
+}
+
+/// What the load reports when it expects `expected` bytes and the origin sends `sent`; and what the origin has seen.
+fn report(load: &Value, expected: usize, sent: usize) -> (Value, Value) {
+    let origin = json!({ "origin": { "body": sent }, "load": load, "cpus": [] });
+    let mut origin = Process::start("origin", &origin);
+    let address = origin.hear();
+    let spec = json!({ "scenario": scenario(load, expected), "address": address, "cpus": [] });
+    let mut load = Process::start("load", &spec);
+    let mut line = load.hear();
+    while !line.starts_with('{') {
+        assert!(["begin", "open"].contains(&line.as_str()), "{line:?}");
+        if line == "open" {
+            writeln!(load.to, "close").expect("it listens");
+        }
+        line = load.hear();
+    }
+    writeln!(origin.to, "seen").expect("it listens");
+    let seen = serde_json::from_str(&origin.hear()).expect("JSON");
+    (serde_json::from_str(&line).expect("JSON"), seen)
+}
+
+#[test]
+fn right_answers_pass_in_every_kind_of_loop() {
+    let cases = [
+        (json!({ "kind": "closed", "connections": 8 }), 100),
+        (
+            json!({ "kind": "closed", "connections": 8, "active": 3 }),
+            0,
+        ),
+        (json!({ "kind": "closed", "connections": 2 }), 300_000),
+        (
+            json!({ "kind": "closed", "connections": 2, "body": 300_000 }),
+            2,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 4, "close": true }),
+            100,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 4, "hosts": 50, "fields": 40, "head_bytes": 3000 }),
+            100,
+        ),
+        (
+            json!({ "kind": "open", "connections": 8, "rate": 1000.0 }),
+            100,
+        ),
+        (json!({ "kind": "idle", "connections": 300 }), 100),
+    ];
+    for (load, body) in cases {
+        let (report, seen) = report(&load, body, body);
+        assert_eq!(report["error"], Value::Null, "{load}");
+        let requests = report["requests"].as_u64().expect("a number");
+        if load["kind"] == "idle" {
+            // 200 to warm up, and those asked for.
+            assert_eq!(seen["connections"], 500, "{load}");
+            continue;
+        }
+        assert!(requests > 10, "{load}: {report}");
+        assert!(
+            seen["requests"].as_u64() >= Some(requests),
+            "{load}: {seen}"
+        );
+        if load["close"] == true {
+            assert!(
+                seen["connections"].as_u64() >= Some(requests),
+                "{load}: {seen}"
+            );
+        } else {
+            assert_eq!(seen["connections"], load["connections"], "{load}");
+        }
+        if load["kind"] == "open" {
+            assert!(
+                (120..=220).contains(&requests),
+                "1000/s for 0.2 s: {requests}"
+            );
+        }
+        let curve = report["latency"].as_array().expect("a curve");
+        assert!(curve.len() > 50);
+    }
+}
+
+#[test]
+fn a_wrong_answer_fails_the_run() {
+    for load in [
+        json!({ "kind": "closed", "connections": 8 }),
+        json!({ "kind": "open", "connections": 8, "rate": 1000.0 }),
+        json!({ "kind": "idle", "connections": 8 }),
+    ] {
+        let (report, _) = report(&load, 100, 99);
+        let error = report["error"].as_str().unwrap_or_default();
+        assert!(error.contains("not the length"), "{load}: {report}");
+    }
+}
