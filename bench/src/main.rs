@@ -2,7 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod idle;
+mod instructions;
+mod machine;
+mod pieces;
 mod proxy;
+mod runtimes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,12 +35,16 @@ enum What {
         #[arg(long, default_value = "io_uring")]
         io: String,
     },
+    Runtimes(runtimes::RuntimesArgs),
+    Instructions(instructions::InstructionsArgs),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.what {
         What::Idle { connections, io } => idle::run(args.ringway, connections, &io),
+        What::Runtimes(args) => runtimes::run(&args),
+        What::Instructions(args) => instructions::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
