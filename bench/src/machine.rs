@@ -23,6 +23,24 @@ pub(crate) struct Machine {
     pub(crate) congestion_control: String,
 }
 
+impl Machine {
+    /// A line of prose for a recorded table.
+    pub(crate) fn line(&self) -> String {
+        let kind = if self.virtual_machine {
+            "virtual machine"
+        } else {
+            "machine"
+        };
+        let version = |c: &char| c.is_ascii_digit() || *c == '.';
+        let kernel: String = self.kernel.chars().take_while(version).collect();
+        let load = load_average().map(|n| n.to_string()).join(" ");
+        format!(
+            "A {kind} of {} cores, {}, Linux {kernel}; load average at the end {load}.\n",
+            self.cpus, self.cpu
+        )
+    }
+}
+
 /// The kernel's load averages over 1, 5 and 15 minutes.
 pub(crate) fn load_average() -> [f64; 3] {
     let text = read("/proc/loadavg");

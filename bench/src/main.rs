@@ -3,16 +3,19 @@
 
 mod child;
 mod compare;
+mod instructions;
 mod load;
 mod machine;
 mod measure;
 mod message;
 mod origin;
 mod peers;
+mod pieces;
 mod pin;
 mod report;
 mod results;
 mod run;
+mod runtimes;
 mod scenario;
 mod stats;
 
@@ -45,6 +48,8 @@ enum What {
     Origin {
         spec: String,
     },
+    Runtimes(runtimes::RuntimesArgs),
+    Instructions(instructions::InstructionsArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +59,8 @@ fn main() -> ExitCode {
         What::Show(options) => report::show(&options),
         What::Load { spec } => load::make(&spec),
         What::Origin { spec } => origin::serve(&spec),
+        What::Runtimes(args) => runtimes::run(&args),
+        What::Instructions(args) => instructions::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
