@@ -396,6 +396,7 @@ pub fn run(files: ConfigFiles, loaded: Loaded) -> ExitCode {
         }
     };
     raise_open_files();
+    ringway_io::without_huge_pages();
     let metrics = Registry::new(worker_count(&config));
     metrics.set_process_log(guard.drops());
     let supervisor = match start(&config, metrics.clone()) {

@@ -46,7 +46,7 @@ pub use counting::{CountingAllocator, allocations_of};
 pub use dial::dial;
 pub use listener::Listener;
 pub use mailbox::{Receiver, Sender, mailbox};
-pub use pin::allowed_cpus;
+pub use pin::{allowed_cpus, without_huge_pages};
 pub use probe::{Probe, UringFeatures, probe};
 pub use pump::tunnel;
 pub use segment::{OutBuf, Segment};

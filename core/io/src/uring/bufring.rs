@@ -1,6 +1,7 @@
 //! The kernel's side of the receive buffers: the ring of those it may fill.
 //!
-//! Only a window of the pool is lent, so that few buffers go round and stay in the cache; the window doubles when it proves too small.
+//! Only a window of the pool is lent, so that few buffers go round and stay in the cache; the window doubles when it proves too small,
+//! and halves when half of it was never used for a while.
 //! Not the pool: a buffer that came back with bytes belongs to `buffers`.
 
 use std::io;
@@ -15,6 +16,8 @@ use crate::buffers::Pool;
 pub(crate) const GROUP: u16 = 0;
 /// Buffers lent at first: what one turn of a busy worker receives.
 const FIRST_WINDOW: usize = 64;
+/// Turns of the loop after which the window is judged: some hundred milliseconds of a busy worker.
+const JUDGED_EVERY: u32 = 1024;
 
 /// `struct io_uring_buf`; the ring's tail lies in the last field of entry 0.
 #[repr(C)]
@@ -33,6 +36,11 @@ pub(crate) struct BufRing {
     tail: u16,
     lent: usize,
     window: usize,
+    /// The window was doubled since the last publishing: a turn in which many sockets found no buffer is one sign, not many.
+    widened: bool,
+    /// Fewest lent since the window was last judged, and publishings since then.
+    fewest: usize,
+    published: u32,
 }
 
 impl BufRing {
@@ -63,6 +71,9 @@ impl BufRing {
             bytes,
             tail: 0,
             lent: 0,
+            widened: false,
+            fewest: usize::MAX,
+            published: 0,
             window: FIRST_WINDOW.min(count.into()).min(entries.into()),
         };
         // SAFETY: the mapping has `entries` slots and lives until `close`, which unregisters first.
@@ -82,6 +93,7 @@ impl BufRing {
     /// Fill the window and tell the kernel, once. Returns how many buffers it may fill.
     #[inline]
     pub(crate) fn publish(&mut self, pool: &Pool) -> usize {
+        self.judge();
         let before = self.tail;
         while self.lent < self.window {
             let Some(bid) = pool.lend() else { break };
@@ -117,7 +129,23 @@ impl BufRing {
 
     /// The window was too small.
     pub(crate) fn widen(&mut self, pool: &Pool) {
-        self.window = (self.window * 2).min(pool.count()).min(self.entries.into());
+        if !std::mem::replace(&mut self.widened, true) {
+            self.window = (self.window * 2).min(pool.count()).min(self.entries.into());
+            (self.fewest, self.published) = (usize::MAX, 0);
+        }
+    }
+
+    /// Halve a window of which half was never used since it was last judged.
+    fn judge(&mut self) {
+        self.widened = false;
+        self.fewest = self.fewest.min(self.lent);
+        self.published += 1;
+        if self.published == JUDGED_EVERY {
+            if self.fewest > self.window / 2 && self.window > FIRST_WINDOW {
+                self.window /= 2;
+            }
+            (self.fewest, self.published) = (usize::MAX, 0);
+        }
     }
 
     fn unmap(&self) {
