@@ -4,10 +4,44 @@
 use crate::upgrade::{echoing, upgraded};
 use crate::{narrow, request};
 use ringway_tests::{
-    Client, Origin, PATIENCE, Proxy, Setup, Socket, Wire, both_drivers, front, ok, until,
+    Client, Origin, PATIENCE, Proxy, Setup, Socket, Wire, both_drivers, front, ok, shown, until,
 };
-use std::io::Read;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+/// Long enough to stand in several socket buffers of a client that takes in little.
+const LONG: usize = 200_000;
+
+/// Ask with one or two requests ahead of the answers, until the connection ends. The bytes of an answer that was not
+/// whole, if there is one.
+fn ask_ahead(stream: TcpStream, answers: &AtomicUsize) -> Option<String> {
+    let mut client = Client {
+        wire: Wire::new(Socket::Tcp(stream)),
+    };
+    let ask = request("GET", "/", "");
+    let _ = client.try_send(ask.repeat(2));
+    loop {
+        let Ok(head) = client.wire.head() else {
+            let rest = client.wire.waiting();
+            return (!rest.is_empty()).then(|| shown(rest));
+        };
+        // What is asked now may not be answered any more, but it must not cost what is on its way.
+        let _ = client.try_send(&ask);
+        if let Err(e) = client.wire.take(LONG) {
+            return Some(format!(
+                "{e} after {:?} and {} bytes",
+                head.get("connection"),
+                client.wire.waiting().len()
+            ));
+        }
+        answers.fetch_add(1, Ordering::Relaxed);
+        if head.has("connection") {
+            return None;
+        }
+    }
+}
 
 both_drivers! {
     fn a_client_that_says_nothing_does_not_hold_it_up(io) {
@@ -26,32 +60,40 @@ both_drivers! {
     }
 
     fn an_answer_that_had_begun_arrives_whole(io) {
-        const LONG: usize = 4 << 20;
         let body = "x".repeat(LONG);
+        let origin = Origin::answering(move |_| ok(&body));
+        let mut proxy = Proxy::start(io, &front(&origin, ""));
+        let answers = Arc::<AtomicUsize>::default();
+        let clients: Vec<_> = (0..16)
+            .map(|_| {
+                let (stream, answers) = (narrow(proxy.web(), 16 * 1024), answers.clone());
+                std::thread::spawn(move || ask_ahead(stream, &answers))
+            })
+            .collect();
+        until("the answers to flow", PATIENCE, || (answers.load(Ordering::Relaxed) >= 48).then_some(()));
+        proxy.terminate();
+        for client in clients {
+            let ended = client.join().expect("a client ends");
+            assert_eq!(ended, None, "bytes of an answer that was cut");
+        }
+        assert_eq!(proxy.exit(PATIENCE).code(), Some(0));
+    }
+
+    fn an_answer_arrives_whole_though_requests_wait_behind_it(io) {
+        const VERY_LONG: usize = 4 << 20;
+        let body = "x".repeat(VERY_LONG);
         let origin = Origin::answering(move |_| ok(&body));
         let mut proxy = Proxy::start(io, &front(&origin, ""));
         let mut client = Client { wire: Wire::new(Socket::Tcp(narrow(proxy.web(), 20_000))) };
         client.send(request("GET", "/", "").repeat(17));
         let head = client.head();
-        assert_eq!(head.get("content-length"), Some(LONG.to_string().as_str()));
-        let mut got = client.wire.waiting().len();
+        assert_eq!(head.get("content-length"), Some(VERY_LONG.to_string().as_str()));
         let from = proxy.log.len();
         proxy.terminate();
         proxy.await_log(from, "draining");
-        let mut socket = client.wire.socket().again().expect("another name of the socket");
-        let mut piece = [0; 32 * 1024];
-        let mut reads = 0;
-        while got < LONG {
-            match socket.read(&mut piece) {
-                Ok(n) if n > 0 => got += n,
-                end => panic!("cut after {got} of {LONG} bytes: {end:?}"),
-            }
-            reads += 1;
-            if reads % 4 == 0 {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-        drop((socket, client));
+        let body = client.wire.take(VERY_LONG);
+        assert_eq!(body.map(|bytes| bytes.len()), Ok(VERY_LONG), "the answer that had begun");
+        drop(client);
         assert_eq!(proxy.exit(PATIENCE).code(), Some(0));
     }
 
