@@ -27,7 +27,7 @@ fn send_pattern(visit: &mut Visit, length: usize, sent: &AtomicUsize) {
 }
 
 /// The figure has not moved for a while: everything that can take bytes is full.
-fn await_stall(sent: &AtomicUsize) -> usize {
+pub(crate) fn await_stall(sent: &AtomicUsize) -> usize {
     let (start, mut seen, mut since) = (Instant::now(), 0, Instant::now());
     loop {
         let now = sent.load(Ordering::Relaxed);

@@ -6,20 +6,44 @@ mod access_log;
 mod admin;
 mod bodies;
 mod connections;
+mod discretion;
 mod limits;
+mod patience;
+mod places;
 mod reload;
 mod reload_files;
+mod retries;
 mod rewriting;
 mod routing;
 mod splitting;
+mod starvation;
 mod stop;
+mod stopping;
 mod timeouts;
 mod upgrade;
 mod upstreams;
 
+use ringway_tests::PATIENCE;
+use socket2::{Domain, Type};
+use std::net::{SocketAddr, TcpStream};
+
 /// A listener `web` on a free port, with more lines of its own.
 pub(crate) fn web(more: &str) -> String {
     format!("[listeners.web]\nbind = \"127.0.0.1:0\"\n{more}\n")
+}
+
+/// A connection to the proxy that takes in few bytes ahead of its reader.
+pub(crate) fn narrow(address: SocketAddr, bytes: usize) -> TcpStream {
+    let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    // Before connecting: the window that is offered comes from it.
+    socket.set_recv_buffer_size(bytes).expect("SO_RCVBUF");
+    socket.connect(&address.into()).expect("the proxy listens");
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true).expect("TCP_NODELAY");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a time for reads");
+    stream
 }
 
 /// A request with these field lines (each ends with CRLF) and the Host `test`.

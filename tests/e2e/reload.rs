@@ -5,7 +5,7 @@ use crate::{request, web};
 use ringway_tests::{
     Client, End, Gate, Origin, PATIENCE, Proxy, Setup, both_drivers, front, get, until,
 };
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// One route for everything that answers with this text.
 fn says(text: &str) -> String {
@@ -186,5 +186,20 @@ both_drivers! {
         assert_eq!(get(proxy.web(), "/").text(), "new");
         let log = proxy.log.all().split_off(from).join("\n");
         assert!(log.contains("workers") && log.contains("restart"), "{log}");
+    }
+
+    fn an_address_may_become_the_unspecified_one(io) {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let text = |ip: &str, body: &str| format!("[listeners.web]\nbind = \"{ip}:{}\"\n", free.port()) + &says(body);
+        let proxy = Proxy::start(io, &text("127.0.0.1", "loopback"));
+        assert_eq!(get(free, "/").text(), "loopback");
+        let other = SocketAddr::from(([127, 0, 0, 2], free.port()));
+        assert!(TcpStream::connect(other).is_err());
+        proxy.reload(&text("0.0.0.0", "everywhere"));
+        assert_eq!(get(free, "/").text(), "everywhere");
+        assert_eq!(get(other, "/").text(), "everywhere");
+        proxy.reload(&text("127.0.0.1", "loopback again"));
+        assert_eq!(get(free, "/").text(), "loopback again");
+        until("the other address to be refused", PATIENCE, || TcpStream::connect(other).is_err().then_some(()));
     }
 }

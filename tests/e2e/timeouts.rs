@@ -260,4 +260,74 @@ both_drivers! {
         }
         drop(slow);
     }
+
+    fn an_address_that_swallows_connections_costs_one_connect_time(io) {
+        let full = full_backlog();
+        let text = web("") + &format!("[[routes]]\ntimeouts = {{ connect = \"600ms\" }}\nto = [\"{}\"]\n", full.address);
+        let proxy = Proxy::start(io, &text);
+        let start = Instant::now();
+        assert_eq!(get(proxy.web(), "/").status, 503);
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(590) && took < Duration::from_millis(1500), "there is no other endpoint to try: {took:?}");
+    }
+
+    fn who_expects_to_be_told_to_go_on_does_not_wait_for_itself(io) {
+        let origin = Origin::start(|visit| {
+            visit.head();
+            visit.until_closed();
+        });
+        let text = listening(&origin, "body = \"1s\"").replace("to = \"origin\"", "to = \"origin\"\ntimeouts = { first_byte = \"300ms\" }");
+        let proxy = Proxy::start(io, &text);
+        let mut client = Client::connect(proxy.web());
+        client.send(request("PUT", "/expects", "Expect: 100-continue\r\nContent-Length: 5\r\n"));
+        let answer = client.answer();
+        assert_eq!(answer.status, 504, "it is the origin that said nothing");
+        assert!(answer.interim.is_empty());
+        let line = proxy.await_access("of the 504", |line| line["path"] == "/expects");
+        assert_eq!(line["flag"], "UT", "{line}");
+    }
+
+    fn the_total_time_counts_during_an_upload(io) {
+        let origin = mute();
+        let proxy = Proxy::start(io, &routed(&origin, "total = \"300ms\""));
+        let mut client = Client::connect(proxy.web());
+        client.send(request("PUT", "/upload", "Content-Length: 10\r\n") + "hel");
+        assert_eq!(client.answer().status, 504);
+        client.expect_closed();
+        let line = proxy.await_access("of the 504", |line| line["path"] == "/upload");
+        assert_eq!(line["flag"], "UMSDR", "{line}");
+    }
+
+    fn the_total_time_counts_in_a_queue(io) {
+        let gate = Gate::new();
+        let origin = Origin::holding(&gate, "ok");
+        let text = front(&origin, "limits = { requests = 1, queue_for = \"10s\" }")
+            + "\n[[routes]]\nto = \"origin\"\nmatch = { path = \"/queued\" }\ntimeouts = { total = \"300ms\" }\n";
+        let text = text.replacen("name = \"all\"", "name = \"all\"\nmatch = { path = \"/runs\" }", 1);
+        let proxy = Proxy::start(io, &text);
+        let mut runs = Client::connect(proxy.web());
+        runs.send(request("GET", "/runs", ""));
+        gate.await_arrivals(1);
+        let start = Instant::now();
+        assert_eq!(get(proxy.web(), "/queued").status, 504);
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(290) && took < Duration::from_secs(5), "the total is 300 ms: {took:?}");
+        let line = proxy.await_access("of the 504", |line| line["path"] == "/queued");
+        assert_eq!(line["flag"], "UMSDR", "{line}");
+        gate.open();
+        assert_eq!(runs.answer().status, 200);
+    }
+
+    fn line_ends_in_front_of_no_request_are_no_request(io) {
+        let origin = Origin::saying("ok");
+        let proxy = Proxy::start(io, &listening(&origin, "headers = \"300ms\", idle = \"10s\""));
+        let mut client = Client::connect(proxy.web());
+        assert_eq!(client.get("/").status, 200);
+        client.send("\r\n");
+        assert_eq!(client.end(), End::Clean(Vec::new()), "a 408 would answer the next request");
+        let mut client = Client::connect(proxy.web());
+        assert_eq!(client.get("/").status, 200);
+        client.send("\r\n");
+        assert_eq!(client.get("/behind").status, 200, "but one may follow");
+    }
 }
