@@ -23,6 +23,10 @@ use crate::upstream::Upstream;
 /// Interim responses (1xx) that one answer may have.
 const MOST_INTERIM: u32 = 64;
 
+/// Behind an answer up to this size a connection is closed at once. A larger one may stand in the kernel for a while, where a byte
+/// from the client would turn our close into a reset and destroy it.
+const AT_ONCE_BYTES: u64 = 16 * 1024;
+
 /// How a relay failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -112,10 +116,14 @@ pub(crate) async fn relay(
 
 /// What becomes of the client's connection after a whole answer.
 fn after(exchange: &Exchange<'_>, reusable: bool) -> After {
+    let client = exchange.client;
     if reusable {
         After::KeepAlive
-    } else if !exchange.request().keep_alive() && exchange.client.stream.is_quiet() {
-        // It asked for the end and has sent nothing since.
+    } else if !exchange.request().keep_alive()
+        && client.sent.get() <= AT_ONCE_BYTES
+        && client.stream.is_quiet()
+    {
+        // It asked for the end, has sent nothing since, and an answer of this size has most likely arrived.
         After::Close
     } else {
         After::Linger
