@@ -1,12 +1,9 @@
 //! Step 1: a listening socket of one worker, and the connections that come through it. It knows nothing of protocols.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::net::{IpAddr, TcpListener};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 
 use ringway_balancer::Permit;
 use ringway_io as io;
@@ -25,8 +22,8 @@ const ACCEPT_PAUSE_MS: u32 = 100;
 pub(crate) struct Door {
     plan: RefCell<Rc<LanePlan>>,
     listener: Cell<usize>,
-    closed: Cell<bool>,
-    acceptor: RefCell<Option<Waker>>,
+    /// None once it is closed.
+    socket: RefCell<Option<Rc<io::Listener>>>,
     /// The port in text, for X-Forwarded-Port.
     port: String,
 }
@@ -43,7 +40,7 @@ impl Door {
             .local_addr()
             .map_or_else(|_| String::new(), |a| a.port().to_string());
         let socket = match io::Listener::from_std(socket) {
-            Ok(socket) => socket,
+            Ok(socket) => Rc::new(socket),
             Err(error) => {
                 tracing::error!(listener = plan.plan.listeners[listener].name, %error, "cannot accept on this listener");
                 return None;
@@ -52,8 +49,7 @@ impl Door {
         let door = Rc::new(Door {
             plan: RefCell::new(plan),
             listener: Cell::new(listener),
-            closed: Cell::new(false),
-            acceptor: RefCell::default(),
+            socket: RefCell::new(Some(socket.clone())),
             port,
         });
         io::spawn(accept_all(socket, door.clone(), lane.clone()));
@@ -66,11 +62,10 @@ impl Door {
         self.plan.replace(plan);
     }
 
-    /// Accept nothing more. Connections end after their current exchange.
+    /// Accept nothing more, from now on. Connections end after their current exchange.
     pub(crate) fn close(&self) {
-        self.closed.set(true);
-        if let Some(waker) = self.acceptor.borrow_mut().take() {
-            waker.wake();
+        if let Some(socket) = self.socket.take() {
+            socket.stop();
         }
     }
 
@@ -85,7 +80,7 @@ impl Door {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.get()
+        self.socket.borrow().is_none()
     }
 
     /// The plan of now, and which of its listeners this is.
@@ -94,25 +89,14 @@ impl Door {
     }
 }
 
-async fn accept_all(socket: io::Listener, door: Rc<Door>, lane: Rc<Lane>) {
+/// Serve whoever comes until the door is closed, and then those whom the kernel had let in before: to drop them would reset clients
+/// that did nothing wrong.
+async fn accept_all(socket: Rc<io::Listener>, door: Rc<Door>, lane: Rc<Lane>) {
     loop {
-        let mut accept = pin!(socket.accept());
-        let accepted = poll_fn(|cx| {
-            // Connections that the kernel already handed over are served even when the door has just closed: to drop
-            // them would reset clients that did nothing wrong.
-            if let Poll::Ready(accepted) = accept.as_mut().poll(cx) {
-                return Poll::Ready(Some(accepted));
-            }
-            if door.is_closed() {
-                return Poll::Ready(None);
-            }
-            *door.acceptor.borrow_mut() = Some(cx.waker().clone());
-            Poll::Pending
-        });
-        match accepted.await {
-            None => return,
-            Some(Ok(stream)) => admit(stream, &door, &lane),
-            Some(Err(error)) => {
+        match socket.accept().await {
+            Ok(stream) => admit(stream, &door, &lane),
+            Err(_) if door.is_closed() => return,
+            Err(error) => {
                 let (plan, listener) = door.plan();
                 let listener = &plan.plan.listeners[listener].name;
                 tracing::error!(listener, %error, "a connection could not be accepted");

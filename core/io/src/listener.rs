@@ -20,6 +20,9 @@ use crate::socket;
 use crate::stream::{Owner, Stream};
 use crate::worker::{Worker, with_worker};
 
+/// Connections that a stop takes out of the kernel's queue at most: the longest backlog that Linux allows by default.
+const STOP_ACCEPTS: usize = 4096;
+
 /// A listening socket of this worker (the socket was bound elsewhere, so that binding can fail before anything changes).
 #[derive(Debug)]
 pub struct Listener {
@@ -67,6 +70,21 @@ impl Listener {
         }
     }
 
+    /// Take no more connections: at once, since the kernel gives new ones to whoever else listens there. Those that it has handed over
+    /// already still come from `accept`; behind the last one `accept` fails with EINVAL.
+    pub fn stop(&self) {
+        self.owner.io(|_, io, index| {
+            let slot = io.slots.at(index);
+            let fd = slot.raw_fd();
+            if let Some(listen) = &mut slot.listen {
+                // What waits in the kernel's queue would be reset below.
+                let waiting = std::iter::from_fn(|| socket::accept(fd).ok());
+                listen.queue.extend(waiting.take(STOP_ACCEPTS));
+            }
+            socket::stop_listening(fd);
+        });
+    }
+
     /// The address it is bound to.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let fd = self.owner.io(|_, io, index| {
@@ -87,15 +105,12 @@ impl Io {
         index: u32,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<u32>> {
-        let next = match self.driver {
-            Driver::Uring(_) => self
-                .slots
-                .at(index)
-                .listen
-                .as_mut()
-                .and_then(|l| l.queue.pop_front()),
+        let listen = self.slots.at(index).listen.as_mut();
+        let queued = listen.and_then(|l| l.queue.pop_front());
+        let next = queued.or_else(|| match self.driver {
+            Driver::Uring(_) => None,
             Driver::Epoll(_) => self.accept_epoll(w, index),
-        };
+        });
         if let Some(fd) = next {
             counters::add(&w.counters.accepted, 1);
             self.want_more(w, index);

@@ -165,3 +165,9 @@ pub(crate) fn tcp_acknowledged(fd: RawFd) -> io::Result<u64> {
         _ => Err(io::Error::from_raw_os_error(libc::ENOPROTOOPT)),
     }
 }
+
+/// Leave the listening state. What still waits in the accept queue is reset.
+pub(crate) fn stop_listening(fd: RawFd) {
+    // SAFETY: plain numbers. It fails only for a socket that does not listen (any more).
+    unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
+}

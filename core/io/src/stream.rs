@@ -17,7 +17,6 @@ use crate::errno;
 use crate::segment::Segment;
 use crate::slot::flag;
 use crate::socket;
-use crate::task;
 use crate::tx;
 use crate::worker::{Worker, with_worker};
 
@@ -195,23 +194,19 @@ impl Stream {
         self.owner.io(|_, io, index| io.abort(index));
     }
 
-    /// Flush what is queued, FIN, read and discard up to `bytes` for at most `ms`, then close: for error answers to a peer
-    /// that is still sending (else its RST destroys the answer). Detached; returns at once.
-    pub fn close_lingering(self, bytes: usize, ms: u32) {
-        if with_worker(|_| ()).is_none() {
-            return;
-        }
-        self.set_deadline(ms);
+    /// End our side behind what is queued, then read and drop up to `bytes` for at most `ms`, until the peer ends its side: to close at
+    /// once a connection on which the peer is still sending would answer it with a reset, and a reset destroys what it has not read yet
+    /// (RFC 9112 section 9.6).
+    pub async fn linger(&self, bytes: usize, ms: u32) {
         self.shutdown_write();
-        task::spawn(async move {
-            let mut left = bytes;
-            while left > 0 {
-                match self.recv().await {
-                    Ok(Some(buf)) => left = left.saturating_sub(buf.len()),
-                    Ok(None) | Err(_) => break,
-                }
+        self.set_deadline(ms);
+        let mut left = bytes;
+        while left > 0 {
+            match self.recv().await {
+                Ok(Some(buf)) => left = left.saturating_sub(buf.len()),
+                Ok(None) | Err(_) => break,
             }
-        });
+        }
     }
 
     /// Bytes received on this socket so far (what was put back with `unread` counts once).

@@ -386,7 +386,7 @@ fn random_walks() {
                         13 if dice.roll(8) == 0 => s.shutdown_write(),
                         14 if dice.roll(8) == 0 => match (dice.roll(3), side.take()) {
                             (0, Some(s)) => s.abort(),
-                            (1, Some(s)) => s.close_lingering(1000, 30),
+                            (1, Some(s)) => spawn(async move { s.linger(1000, 30).await }),
                             (_, s) => drop(s),
                         },
                         _ => {

@@ -268,16 +268,14 @@ fn a_lingering_close_lets_the_answer_through() {
         let b = stream(b);
         a.write_all(&[1; 100_000]).expect("sent");
         b.queue(&b"answer"[..]).expect("room");
-        b.close_lingering(1 << 20, 2000);
         let reader = std::thread::spawn(move || {
             let mut got = Vec::new();
             a.write_all(&[1; 100_000]).expect("still taken");
             a.shutdown(std::net::Shutdown::Write).expect("FIN");
             a.read_to_end(&mut got).map(|_| got)
         });
-        while !reader.is_finished() {
-            ringway_io::yield_now().await;
-        }
+        b.linger(1 << 20, 2000).await;
+        drop(b);
         assert_eq!(
             reader.join().expect("no panic").expect("not reset"),
             b"answer"
@@ -407,5 +405,39 @@ fn a_burst_of_connections_waits_for_its_turn() {
         ports.sort_unstable();
         seen.sort_unstable();
         assert_eq!(seen, ports);
+    });
+}
+
+#[test]
+fn a_stopped_listener_hands_over_what_came_before() {
+    everywhere(|| async {
+        let std = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+        let address = std.local_addr().expect("address");
+        let listener = ringway_io::Listener::from_std(std).expect("listener");
+        // Armed, and some accepted by the kernel that nobody asked for yet.
+        let mut clients = vec![std::net::TcpStream::connect(address).expect("connected")];
+        let first = listener.accept().await.expect("accepted");
+        for _ in 0..20 {
+            clients.push(std::net::TcpStream::connect(address).expect("connected"));
+        }
+        listener.stop();
+        assert!(
+            std::net::TcpStream::connect(address).is_err(),
+            "refused at once"
+        );
+        let mut taken = vec![first];
+        let end = loop {
+            match listener.accept().await {
+                Ok(stream) => taken.push(stream),
+                Err(end) => break end,
+            }
+        };
+        assert_eq!(end.raw_os_error(), Some(libc::EINVAL));
+        assert_eq!(taken.len(), clients.len());
+        for (stream, client) in taken.iter().zip(&mut clients) {
+            send_all(stream, b"served").await.expect("sent");
+            let mut got = [0; 6];
+            std::io::Read::read_exact(client, &mut got).expect("not reset");
+        }
     });
 }

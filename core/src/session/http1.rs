@@ -49,26 +49,13 @@ pub(crate) async fn serve(client: Client, lane: Rc<Lane>) {
     };
     match after {
         After::KeepAlive | After::Close => {}
-        After::Linger => linger(&client.stream).await,
-        After::Abort => client.stream.abort(),
-    }
-}
-
-/// End our side, then read and drop what still comes for a while: to close at once would answer it with a reset, and a reset destroys
-/// what the client has not read yet (RFC 9112 section 9.6).
-async fn linger(stream: &io::Stream) {
-    stream.set_deadline(LINGER_FLUSH_MS);
-    if stream.flush().await.is_err() {
-        return;
-    }
-    stream.shutdown_write();
-    stream.set_deadline(LINGER_MS);
-    let mut left = LINGER_BYTES;
-    while let Ok(Some(buf)) = stream.recv().await {
-        if buf.len() >= left {
-            return;
+        After::Linger => {
+            client.stream.set_deadline(LINGER_FLUSH_MS);
+            if client.stream.flush().await.is_ok() {
+                client.stream.linger(LINGER_BYTES, LINGER_MS).await;
+            }
         }
-        left -= buf.len();
+        After::Abort => client.stream.abort(),
     }
 }
 
