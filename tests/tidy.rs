@@ -52,7 +52,7 @@ const TOP_LEVEL: [&str; 19] = [
     "README.md",
     "balancer",
     "bench",
-    "clippy.toml",
+    ".clippy.toml",
     "config",
     "control",
     "core",
