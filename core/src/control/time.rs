@@ -2,26 +2,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::observe::civil::date_of;
+
 /// `2026-11-23T14:02:11Z` (RFC 3339, UTC, whole seconds). Times before 1970 are shown as its begin.
 pub fn utc(at: SystemTime) -> String {
     let seconds = at.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let (day, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(day);
+    let (year, month, day) = date_of(day);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Year, month and day of a day counted from 1970-01-01, by eras of 400 years that begin on 1 March (so that the leap day is the
-/// last of a year).
-fn civil(day: u64) -> (u64, u64, u64) {
-    let day = day + 719_468;
-    let (era, day) = (day / 146_097, day % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year + u64::from(month <= 2), month, date)
 }
 
 #[cfg(test)]
