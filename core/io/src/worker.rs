@@ -77,8 +77,8 @@ impl Default for WorkerOptions {
             buffer_size: 16 * 1024,
             // 64 MiB at most, touched only as far as needed.
             buffers: 4096,
-            // Four buffers: enough for a gigabit at a millisecond.
-            receive_quota: 64 * 1024,
+            // Five buffers: a body of 64 KiB with its head comes in one go (with four, its last bytes took a receive and a send more).
+            receive_quota: 80 * 1024,
             recv_credit: true,
             counters: Arc::new(Counters::default()),
         }
