@@ -2,8 +2,12 @@
 //!
 //! Not here: the order of a head; see `write_request` and `write_response`.
 
+use std::ops::Range;
+
 use super::field::Known;
-use super::octets::{is_target, is_text, put_decimal};
+use super::octets::{is_target_octet, is_text, put_decimal};
+use super::scan::target_end;
+use super::table::Field;
 use super::{BodyFraming, Version};
 
 /// A change to the fields of a head; names are lower-case. Fields that decide framing or belong to one connection cannot be
@@ -132,19 +136,57 @@ pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     put(out, b"\r\n");
 }
 
-/// A received field line as it stands, in one copy where it is in canonical form.
-#[inline]
-pub(crate) fn put_line(out: &mut Vec<u8>, bytes: &[u8], name: &[u8], value: &[u8], start: usize) {
-    let length = name.len() + 2 + value.len();
-    match bytes.get(start..start + length + 2) {
-        Some(line)
-            if line[name.len()..].starts_with(b": ")
-                && line.ends_with(b"\r\n")
-                && line.as_ptr().wrapping_add(name.len() + 2) == value.as_ptr() =>
-        {
-            put(out, line)
+/// Writes a head from a received one: neighbouring lines that stay as they are go out in one copy.
+#[derive(Debug)]
+pub(crate) struct HeadWriter<'o, 'b> {
+    out: &'o mut Vec<u8>,
+    bytes: &'b [u8],
+    /// What stays and is not written yet.
+    run: Range<usize>,
+}
+
+impl<'o, 'b> HeadWriter<'o, 'b> {
+    /// `bytes` is the head received.
+    pub(crate) fn new(out: &'o mut Vec<u8>, bytes: &'b [u8]) -> Self {
+        let run = 0..0;
+        HeadWriter { out, bytes, run }
+    }
+
+    /// Received lines, with their CRLF, stay as they are.
+    #[inline]
+    pub(crate) fn keep(&mut self, lines: Range<usize>) {
+        if lines.start != self.run.end {
+            self.write_run();
+            self.run.start = lines.start;
         }
-        _ => put_field(out, name, value),
+        self.run.end = lines.end;
+    }
+
+    /// A received field stays.
+    #[inline]
+    pub(crate) fn keep_field(&mut self, field: &Field) {
+        match field.canonical {
+            true => self.keep(field.name.start()..field.value.end() + 2),
+            false => {
+                let (name, value) = (field.name.of(self.bytes), field.value.of(self.bytes));
+                put_field(self.own(), name, value);
+            }
+        }
+    }
+
+    /// To write something of ours, behind what stays of what was received before.
+    #[inline]
+    pub(crate) fn own(&mut self) -> &mut Vec<u8> {
+        self.write_run();
+        self.out
+    }
+
+    #[inline]
+    fn write_run(&mut self) {
+        if self.run.start < self.run.end {
+            let run = std::mem::take(&mut self.run);
+            put(self.out, self.bytes.get(run).unwrap_or_default());
+        }
     }
 }
 
@@ -169,13 +211,13 @@ pub(crate) fn put_foreign_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// A target that comes from elsewhere: what may not stand in one is percent-encoded, so it cannot end the request line.
 pub(crate) fn put_foreign_target(out: &mut Vec<u8>, target: &[u8]) {
-    if is_target(target) {
+    if target_end(target, 0) == target.len() {
         put(out, target);
         return;
     }
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for octet in target {
-        if is_target(std::slice::from_ref(octet)) {
+        if is_target_octet(*octet) {
             out.push(*octet);
         } else {
             put(out, b"%");

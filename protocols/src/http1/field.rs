@@ -96,9 +96,10 @@ impl Known {
     }
 }
 
-/// `name` is `lower` in any case. Names hold no control octets, so that setting bit 5 maps only letters onto others.
+/// `name` is `lower` in any case. Field text holds no control octet but HTAB, so that setting bit 5 maps nothing but letters
+/// onto an octet of `lower`.
 #[inline]
-fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+pub(crate) fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     match <&[u8; N]>::try_from(name) {
         Ok(name) => {
             let mut differs = 0;

@@ -13,12 +13,13 @@
 //! - `Trailer` stays where a trailer section can follow, that is with chunked coding.
 
 use super::edit::{
-    Edits, put, put_field, put_foreign_field, put_foreign_target, put_line, put_number_field,
+    Edits, HeadWriter, put, put_field, put_foreign_field, put_foreign_target, put_number_field,
     put_via,
 };
-use super::field::{Known, imitates_known};
+use super::field::Known;
 use super::octets::{elements, trim_ows};
 use super::request::Request;
+use super::table::Field;
 use super::target::Form;
 use super::{BodyFraming, RequestEdit, Version};
 
@@ -30,10 +31,19 @@ const ADDED_BYTES: usize = 512;
 pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdit<'_>) {
     let head = request.head;
     out.reserve(request.bytes.len().min(head_length(request)) + ADDED_BYTES);
-    put(out, request.method());
-    put(out, b" ");
-    put_target(out, request, edit);
-    put(out, b" HTTP/1.1\r\n");
+    let mut lines = HeadWriter::new(out, request.bytes);
+    let line_stays = edit.target.is_none()
+        && head.target.form != Form::Absolute
+        && request.version() == Version::Http11;
+    if line_stays {
+        lines.keep(request.line());
+    } else {
+        let out = lines.own();
+        put(out, request.method());
+        put(out, b" ");
+        put_target(out, request, edit);
+        put(out, b" HTTP/1.1\r\n");
+    }
 
     let mut writer = Writer {
         request,
@@ -43,20 +53,22 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdi
         left: Left::of(request),
     };
     if !head.table.has(Known::Host) {
-        writer.put_host(out, b"Host");
+        writer.put_host(lines.own(), b"Host");
     }
     for field in head.table.fields() {
-        let name = field.name.of(request.bytes);
-        let value = field.value.of(request.bytes);
-        if field.known == Known::Other {
-            let stays = !field.ends_here && !imitates_known(name);
-            if stays && !writer.edits.takes_away(name, field.known) {
-                put_line(out, request.bytes, name, value, field.name.start());
-            }
-        } else {
-            writer.known(out, field.known, name, value);
+        if writer.stays(field) {
+            lines.keep_field(field);
+        } else if field.known != Known::Other {
+            let name = field.name.of(request.bytes);
+            writer.known(
+                lines.own(),
+                field.known,
+                name,
+                field.value.of(request.bytes),
+            );
         }
     }
+    let out = lines.own();
     writer.rest(out);
     writer.edits.write(out);
     put(out, b"\r\n");
@@ -77,16 +89,9 @@ struct Left {
 
 impl Left {
     fn of(request: &Request<'_>) -> Left {
-        let count = |known| match request.head.table.has(known) {
-            false => 0,
-            true => {
-                let fields = request.head.table.fields().iter();
-                fields.filter(|field| field.known == known).count()
-            }
-        };
         Left {
-            via: count(Known::Via),
-            forwarded_for: count(Known::XForwardedFor),
+            via: request.head.table.count(Known::Via),
+            forwarded_for: request.head.table.count(Known::XForwardedFor),
         }
     }
 }
@@ -114,7 +119,25 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// A received field that the proxy treats specially.
+    /// A received field goes on just as it is. Where this says no of a field that is known, [`Writer::known`] decides.
+    #[inline]
+    fn stays(&self, field: &Field) -> bool {
+        let name = || field.name.of(self.request.bytes);
+        match field.known {
+            Known::Other => {
+                !field.ends_here && !field.imitates && !self.edits.takes_away(name(), field.known)
+            }
+            Known::Host => {
+                self.edit.host.is_none() && self.request.head.target.form != Form::Absolute
+            }
+            Known::UserAgent | Known::Cookie | Known::Authorization => {
+                !self.edits.takes_away(name(), field.known)
+            }
+            _ => false,
+        }
+    }
+
+    /// A received field that the proxy treats specially and that does not just stay.
     fn known(&mut self, out: &mut Vec<u8>, known: Known, name: &[u8], value: &[u8]) {
         match known {
             Known::Host => self.put_host(out, name),
