@@ -85,19 +85,44 @@ pub struct ResponseEdit<'a> {
 
 /// The edits of one head.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Edits<'a>(pub(crate) &'a [FieldEdit<'a>]);
+pub(crate) struct Edits<'a> {
+    edits: &'a [FieldEdit<'a>],
+    /// A bit for the length, modulo 32, of each name that is taken away: most names are found innocent by it.
+    lengths: u32,
+}
 
 impl<'a> Edits<'a> {
+    #[inline]
+    pub(crate) fn new(edits: &'a [FieldEdit<'a>]) -> Self {
+        let lengths = edits.iter().map(|edit| match edit {
+            FieldEdit::Remove { name } | FieldEdit::Set { name, .. } => length_bit(name.len()),
+            FieldEdit::Add { .. } => 0,
+        });
+        let lengths = lengths.fold(0, |bits, bit| bits | bit);
+        Edits { edits, lengths }
+    }
+
     /// Received or own fields of this name are not written.
     #[inline]
     pub(crate) fn takes_away(self, name: &[u8], known: Known) -> bool {
-        !self.0.is_empty() && is_editable(known) && Self::any_replaces(self.0, name)
+        self.may_take(name.len()) && is_editable(known) && Self::any_replaces(self.edits, name)
+    }
+
+    /// The same for a received field.
+    #[inline]
+    pub(crate) fn takes(self, bytes: &[u8], field: &Field) -> bool {
+        self.may_take(field.name.len()) && self.takes_away(field.name.of(bytes), field.known)
+    }
+
+    #[inline]
+    fn may_take(self, length: usize) -> bool {
+        self.lengths & length_bit(length) != 0
     }
 
     fn any_replaces(edits: &[FieldEdit<'_>], name: &[u8]) -> bool {
         edits.iter().any(|edit| match edit {
             FieldEdit::Remove { name: edited } | FieldEdit::Set { name: edited, .. } => {
-                name.eq_ignore_ascii_case(edited)
+                name.len() == edited.len() && name.eq_ignore_ascii_case(edited)
             }
             FieldEdit::Add { .. } => false,
         })
@@ -105,17 +130,22 @@ impl<'a> Edits<'a> {
 
     /// Write what is set and added, except what a later edit takes away again.
     pub(crate) fn write(self, out: &mut Vec<u8>) {
-        for (index, edit) in self.0.iter().enumerate() {
+        for (index, edit) in self.edits.iter().enumerate() {
             let (name, value) = match *edit {
                 FieldEdit::Remove { .. } => continue,
                 FieldEdit::Set { name, value } | FieldEdit::Add { name, value } => (name, value),
             };
-            let later = self.0.get(index + 1..).unwrap_or_default();
+            let later = self.edits.get(index + 1..).unwrap_or_default();
             if is_editable(Known::of(name)) && !Self::any_replaces(later, name) {
                 put_foreign_field(out, name, value);
             }
         }
     }
+}
+
+#[inline]
+fn length_bit(length: usize) -> u32 {
+    1 << (length % 32)
 }
 
 fn is_editable(known: Known) -> bool {
@@ -132,6 +162,14 @@ pub(crate) fn put(out: &mut Vec<u8>, text: &[u8]) {
 pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     put(out, name);
     put(out, b": ");
+    put(out, value);
+    put(out, b"\r\n");
+}
+
+/// A field of ours: `prefix` is its name with a colon and a space.
+#[inline]
+pub(crate) fn put_own(out: &mut Vec<u8>, prefix: &[u8], value: &[u8]) {
+    put(out, prefix);
     put(out, value);
     put(out, b"\r\n");
 }
@@ -163,7 +201,7 @@ impl<'o, 'b> HeadWriter<'o, 'b> {
     }
 
     /// A received field stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn keep_field(&mut self, field: &Field) {
         match field.canonical {
             true => self.keep(field.name.start()..field.value.end() + 2),

@@ -47,13 +47,13 @@ impl FieldLine {
         let mut colon = plain_end(bytes, start);
         let odd_name = bytes.get(colon) != Some(&b':');
         if odd_name {
-            colon = token_end(bytes, colon);
+            colon = odd_name_end(bytes, colon);
         }
         if colon == start || bytes.get(colon) != Some(&b':') {
             return None;
         }
         let cr = text_end(bytes, colon + 1);
-        if bytes.get(cr..cr + 2) != Some(b"\r\n") {
+        if bytes.get(cr) != Some(&b'\r') || bytes.get(cr + 1) != Some(&b'\n') {
             return None;
         }
         let (value, canonical) = match bytes.get(colon + 1..cr)? {
@@ -84,7 +84,14 @@ impl FieldLine {
     }
 }
 
+/// Where a name ends of which all octets before `at` are plain.
+#[cold]
+fn odd_name_end(bytes: &[u8], at: usize) -> usize {
+    token_end(bytes, at)
+}
+
 /// Where the value stands in what follows a colon, without the white space around it; and whether that is one SP before it.
+#[inline(never)]
 fn trimmed(text: &[u8], start: usize) -> (Range<usize>, bool) {
     let before = text.iter().take_while(|octet| is_ows(**octet)).count();
     let value = trim_ows(text).len();

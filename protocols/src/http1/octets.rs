@@ -42,7 +42,10 @@ pub(crate) fn is_text_octet(octet: u8) -> bool {
 /// All octets may stand in a field value.
 #[inline]
 pub(crate) fn is_text(text: &[u8]) -> bool {
-    text_end(text, 0) == text.len()
+    match text.len() {
+        0..16 => text.iter().all(|&octet| is_text_octet(octet)),
+        length => text_end(text, 0) == length,
+    }
 }
 
 /// May stand in a request target: visible ASCII without `#`. Wider than RFC 3986, because browsers do send `|`, `{` or `"`, and
@@ -86,19 +89,22 @@ pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// `1*DIGIT` up to 2^63-1. The bound is the signed one, because a receiver that keeps lengths in a signed integer must not see
 /// another number than we do.
 pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
     let mut number = 0u64;
     for &octet in text {
-        if !octet.is_ascii_digit() {
+        let digit = octet.wrapping_sub(b'0');
+        // Below this bound the next step stays below 2^64.
+        if digit > 9 || number > i64::MAX as u64 / 10 {
             return None;
         }
-        number = number
-            .checked_mul(10)?
-            .checked_add(u64::from(octet - b'0'))?;
+        number = number * 10 + u64::from(digit);
     }
-    (number <= i64::MAX as u64).then_some(number)
+    (!text.is_empty() && number <= i64::MAX as u64).then_some(number)
+}
+
+/// A decimal number is written as we would write it: without leading zeros.
+#[inline]
+pub(crate) fn is_shortest(digits: &[u8]) -> bool {
+    digits.len() == 1 || digits.first() != Some(&b'0')
 }
 
 /// Append a number in decimal.

@@ -144,8 +144,8 @@ impl RequestHead {
         };
         let end = target_end + VERSION_LENGTH;
         self.version = match bytes.get(target_end..end) {
-            Some(b" HTTP/1.1\r\n") => Version::Http11,
-            Some(b" HTTP/1.0\r\n") => Version::Http10,
+            Some(text) if text == b" HTTP/1.1\r\n" => Version::Http11,
+            Some(text) if text == b" HTTP/1.0\r\n" => Version::Http10,
             _ => return Ok(None),
         };
         let method = bytes.get(start..method_end).unwrap_or_default();

@@ -110,10 +110,13 @@ impl ResponseHead {
     /// status line is accepted.
     fn read_status_line(&mut self, bytes: &[u8], limits: &HeadLimits) -> Option<usize> {
         let (start, _) = bytes.split_first_chunk::<12>()?;
-        self.version = match start.first_chunk::<9>()? {
-            b"HTTP/1.1 " => Version::Http11,
-            b"HTTP/1.0 " => Version::Http10,
-            _ => return None,
+        let version = start.first_chunk::<9>()?;
+        self.version = if version == b"HTTP/1.1 " {
+            Version::Http11
+        } else if version == b"HTTP/1.0 " {
+            Version::Http10
+        } else {
+            return None;
         };
         self.status = status(start.last_chunk()?)?;
         let (reason, cr) = match bytes.get(REASON - 1)? {

@@ -39,6 +39,11 @@ impl Span {
         self.end as usize
     }
 
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.end.saturating_sub(self.start) as usize
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
     }
@@ -159,14 +164,13 @@ impl FieldTable {
         if index >= limit as usize {
             return Err(LineFault::TooManyFields);
         }
-        let name = bytes.get(line.name.clone()).unwrap_or_default();
-        let known = Known::of(name);
+        let known = Known::at(bytes, line.name.clone());
         self.fields.push(Field {
             name: Span::new(line.name.start, line.name.end),
             value: Span::new(line.value.start, line.value.end),
             known,
             ends_here: false,
-            imitates: line.odd_name && imitates_known(name),
+            imitates: line.odd_name && imitates_known(bytes.get(line.name).unwrap_or_default()),
             canonical: line.canonical,
         });
         if known != Known::Other {

@@ -32,6 +32,7 @@ pub(crate) struct Target {
 
 /// Take apart a target that stands at `at` and has no octet that may not stand in one. `path_end`: where its `?` stands, or its
 /// end.
+#[inline]
 pub(crate) fn read(
     bytes: &[u8],
     at: Range<usize>,

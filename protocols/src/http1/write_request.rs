@@ -14,10 +14,10 @@
 
 use super::edit::{
     Edits, HeadWriter, put, put_field, put_foreign_field, put_foreign_target, put_number_field,
-    put_via,
+    put_own, put_via,
 };
 use super::field::Known;
-use super::octets::{elements, trim_ows};
+use super::octets::{elements, is_shortest, trim_ows};
 use super::request::Request;
 use super::table::Field;
 use super::target::Form;
@@ -48,7 +48,7 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdi
     let mut writer = Writer {
         request,
         edit,
-        edits: Edits(edit.edits),
+        edits: Edits::new(edit.edits),
         written: Written::default(),
         left: Left::of(request),
     };
@@ -121,23 +121,26 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// A received field goes on just as it is. Where this says no of a field that is known, [`Writer::known`] decides.
     #[inline]
-    fn stays(&self, field: &Field) -> bool {
-        let name = || field.name.of(self.request.bytes);
+    fn stays(&mut self, field: &Field) -> bool {
+        let bytes = self.request.bytes;
         match field.known {
-            Known::Other => {
-                !field.ends_here && !field.imitates && !self.edits.takes_away(name(), field.known)
+            Known::Other => !field.ends_here && !field.imitates && !self.edits.takes(bytes, field),
+            Known::UserAgent | Known::Cookie | Known::Authorization => {
+                !self.edits.takes(bytes, field)
             }
             Known::Host => {
                 self.edit.host.is_none() && self.request.head.target.form != Form::Absolute
             }
-            Known::UserAgent | Known::Cookie | Known::Authorization => {
-                !self.edits.takes_away(name(), field.known)
+            Known::ContentLength if !self.written.framing => {
+                self.written.framing = is_shortest(field.value.of(bytes));
+                self.written.framing
             }
             _ => false,
         }
     }
 
     /// A received field that the proxy treats specially and that does not just stay.
+    #[inline(never)]
     fn known(&mut self, out: &mut Vec<u8>, known: Known, name: &[u8], value: &[u8]) {
         match known {
             Known::Host => self.put_host(out, name),
@@ -282,29 +285,29 @@ impl Writer<'_> {
         let forwarded = &self.edit.forwarded;
         let fresh = |known, name: &[u8]| !edits.takes_away(name, known);
         if !self.written.forwarded_for && fresh(Known::XForwardedFor, b"x-forwarded-for") {
-            put_field(out, b"X-Forwarded-For", forwarded.peer);
+            put_own(out, b"X-Forwarded-For: ", forwarded.peer);
         }
         if !self.written.forwarded_proto && fresh(Known::XForwardedProto, b"x-forwarded-proto") {
-            put_field(out, b"X-Forwarded-Proto", forwarded.proto);
+            put_own(out, b"X-Forwarded-Proto: ", forwarded.proto);
         }
         let authority = self.request.authority();
         if !self.written.forwarded_host
             && !authority.is_empty()
             && fresh(Known::XForwardedHost, b"x-forwarded-host")
         {
-            put_field(out, b"X-Forwarded-Host", authority);
+            put_own(out, b"X-Forwarded-Host: ", authority);
         }
         if !self.written.forwarded_port
             && !forwarded.port.is_empty()
             && fresh(Known::XForwardedPort, b"x-forwarded-port")
         {
-            put_field(out, b"X-Forwarded-Port", forwarded.port);
+            put_own(out, b"X-Forwarded-Port: ", forwarded.port);
         }
         if !self.written.request_id
             && let Some(id) = self.edit.request_id
             && fresh(Known::XRequestId, b"x-request-id")
         {
-            put_field(out, b"X-Request-Id", id);
+            put_own(out, b"X-Request-Id: ", id);
         }
         if !self.written.via && fresh(Known::Via, b"via") {
             put_via(out, self.request.version(), self.edit.via);
