@@ -12,9 +12,15 @@ use super::scan::plain_end;
 /// it in a name, because it is what two Host fields joined by someone look like.
 #[inline]
 pub(crate) fn is_valid(bytes: &[u8], at: Range<usize>) -> bool {
-    // Most hosts are a plain name and nothing else.
-    at.start < at.end && plain_end(bytes, at.start) >= at.end
-        || is_authority(bytes.get(at).unwrap_or_default())
+    // Most hosts are a plain name and nothing else, or with a port.
+    let name_end = plain_end(bytes, at.start).min(at.end);
+    let port = bytes.get(name_end..at.end).unwrap_or_default();
+    match port {
+        _ if name_end == at.start => is_authority(port),
+        [] => true,
+        [b':', digits @ ..] => is_port(digits),
+        _ => is_authority(bytes.get(at).unwrap_or_default()),
+    }
 }
 
 fn is_authority(text: &[u8]) -> bool {
