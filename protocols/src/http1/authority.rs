@@ -3,10 +3,27 @@
 //! Not here: resolving a name, or comparing it with a route.
 
 use std::net::Ipv6Addr;
+use std::ops::Range;
 
-/// A host that is not empty, with an optional port. No userinfo, no list, no zone; a comma is refused although RFC 3986 allows
+use super::octets::decimal;
+use super::scan::plain_end;
+
+/// What stands at `at` is a host that is not empty, with an optional port. No userinfo, no list, no zone; a comma is refused although RFC 3986 allows
 /// it in a name, because it is what two Host fields joined by someone look like.
-pub(crate) fn is_valid(text: &[u8]) -> bool {
+#[inline]
+pub(crate) fn is_valid(bytes: &[u8], at: Range<usize>) -> bool {
+    // Most hosts are a plain name and nothing else, or with a port.
+    let name_end = plain_end(bytes, at.start).min(at.end);
+    let port = bytes.get(name_end..at.end).unwrap_or_default();
+    match port {
+        _ if name_end == at.start => is_authority(port),
+        [] => true,
+        [b':', digits @ ..] => is_port(digits),
+        _ => is_authority(bytes.get(at).unwrap_or_default()),
+    }
+}
+
+fn is_authority(text: &[u8]) -> bool {
     let (host_is_valid, port) = match text {
         [b'[', rest @ ..] => {
             let Some(end) = memchr::memchr(b']', rest) else {
@@ -53,5 +70,5 @@ fn is_reg_name(name: &[u8]) -> bool {
 
 /// `*DIGIT`, and a number that a port can be.
 fn is_port(digits: &[u8]) -> bool {
-    digits.is_empty() || super::octets::decimal(digits).is_some_and(|port| port <= 65535)
+    digits.is_empty() || decimal(digits).is_some_and(|port| port <= 65535)
 }

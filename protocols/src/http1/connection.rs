@@ -3,7 +3,7 @@
 //! Not here: the decision to keep a connection; see `Request::keep_alive` and `Response::keep_alive`.
 
 use super::Version;
-use super::field::{Known, survives_connection};
+use super::field::{Known, is, survives_connection};
 use super::line::LineFault;
 use super::octets::elements;
 use super::table::FieldTable;
@@ -20,6 +20,18 @@ pub(crate) struct ConnectionOptions {
 }
 
 impl ConnectionOptions {
+    /// Note an option that means something to us; false for any other.
+    #[inline]
+    fn take(&mut self, option: &[u8]) -> bool {
+        match option.len() {
+            5 if is(option, b"close") => self.close = true,
+            10 if is(option, b"keep-alive") => self.keep_alive = true,
+            7 if is(option, b"upgrade") => self.upgrade = true,
+            _ => return false,
+        }
+        true
+    }
+
     /// RFC 9112 section 9.3.
     pub(crate) fn persists(self, version: Version) -> bool {
         !self.close && (version == Version::Http11 || self.keep_alive)
@@ -27,37 +39,37 @@ impl ConnectionOptions {
 }
 
 /// Read all `Connection` fields of a table and mark the fields that they name.
+#[inline]
 pub(crate) fn read(table: &mut FieldTable, bytes: &[u8]) -> Result<(), LineFault> {
-    if !table.has(Known::Connection) {
+    let Some(first) = table.position(Known::Connection) else {
         return Ok(());
-    }
-    let mut options = ConnectionOptions::default();
+    };
+    let last = match table.repeats(Known::Connection) {
+        true => table.fields().len(),
+        false => first + 1,
+    };
     let mut count = 0;
-    for index in 0..table.fields().len() {
-        let Some(field) = table.fields().get(index) else {
-            break;
+    for index in first..last {
+        let field = table.fields().get(index);
+        let Some(field) = field.filter(|field| field.known == Known::Connection) else {
+            continue;
         };
-        if field.known != Known::Connection {
+        let value = field.value.of(bytes);
+        // Most have one option; for these the machinery of a list is not set going.
+        if table.connection.take(value) {
+            count += 1;
             continue;
         }
-        let value = field.value;
-        for option in elements(value.of(bytes)) {
+        for option in elements(value) {
             count += 1;
+            if !table.connection.take(option) && !survives_connection(option) {
+                mark(table, bytes, option);
+            }
             if count > OPTIONS_MAX {
                 return Err(LineFault::TooManyConnectionOptions);
             }
-            if option.eq_ignore_ascii_case(b"close") {
-                options.close = true;
-            } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                options.keep_alive = true;
-            } else if option.eq_ignore_ascii_case(b"upgrade") {
-                options.upgrade = true;
-            } else if !survives_connection(option) {
-                mark(table, bytes, option);
-            }
         }
     }
-    table.connection = options;
     Ok(())
 }
 

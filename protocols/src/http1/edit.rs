@@ -2,8 +2,12 @@
 //!
 //! Not here: the order of a head; see `write_request` and `write_response`.
 
+use std::ops::Range;
+
 use super::field::Known;
-use super::octets::{is_target, is_text, put_decimal};
+use super::octets::{is_target_octet, is_text, put_decimal};
+use super::scan::target_end;
+use super::table::Field;
 use super::{BodyFraming, Version};
 
 /// A change to the fields of a head; names are lower-case. Fields that decide framing or belong to one connection cannot be
@@ -81,19 +85,44 @@ pub struct ResponseEdit<'a> {
 
 /// The edits of one head.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Edits<'a>(pub(crate) &'a [FieldEdit<'a>]);
+pub(crate) struct Edits<'a> {
+    edits: &'a [FieldEdit<'a>],
+    /// A bit for the length, modulo 32, of each name that is taken away: most names are found innocent by it.
+    lengths: u32,
+}
 
 impl<'a> Edits<'a> {
+    #[inline]
+    pub(crate) fn new(edits: &'a [FieldEdit<'a>]) -> Self {
+        let lengths = edits.iter().map(|edit| match edit {
+            FieldEdit::Remove { name } | FieldEdit::Set { name, .. } => length_bit(name.len()),
+            FieldEdit::Add { .. } => 0,
+        });
+        let lengths = lengths.fold(0, |bits, bit| bits | bit);
+        Edits { edits, lengths }
+    }
+
     /// Received or own fields of this name are not written.
     #[inline]
     pub(crate) fn takes_away(self, name: &[u8], known: Known) -> bool {
-        !self.0.is_empty() && is_editable(known) && Self::any_replaces(self.0, name)
+        self.may_take(name.len()) && is_editable(known) && Self::any_replaces(self.edits, name)
+    }
+
+    /// The same for a received field.
+    #[inline]
+    pub(crate) fn takes(self, bytes: &[u8], field: &Field) -> bool {
+        self.may_take(field.name.len()) && self.takes_away(field.name.of(bytes), field.known)
+    }
+
+    #[inline]
+    fn may_take(self, length: usize) -> bool {
+        self.lengths & length_bit(length) != 0
     }
 
     fn any_replaces(edits: &[FieldEdit<'_>], name: &[u8]) -> bool {
         edits.iter().any(|edit| match edit {
             FieldEdit::Remove { name: edited } | FieldEdit::Set { name: edited, .. } => {
-                name.eq_ignore_ascii_case(edited)
+                name.len() == edited.len() && name.eq_ignore_ascii_case(edited)
             }
             FieldEdit::Add { .. } => false,
         })
@@ -101,17 +130,22 @@ impl<'a> Edits<'a> {
 
     /// Write what is set and added, except what a later edit takes away again.
     pub(crate) fn write(self, out: &mut Vec<u8>) {
-        for (index, edit) in self.0.iter().enumerate() {
+        for (index, edit) in self.edits.iter().enumerate() {
             let (name, value) = match *edit {
                 FieldEdit::Remove { .. } => continue,
                 FieldEdit::Set { name, value } | FieldEdit::Add { name, value } => (name, value),
             };
-            let later = self.0.get(index + 1..).unwrap_or_default();
+            let later = self.edits.get(index + 1..).unwrap_or_default();
             if is_editable(Known::of(name)) && !Self::any_replaces(later, name) {
                 put_foreign_field(out, name, value);
             }
         }
     }
+}
+
+#[inline]
+fn length_bit(length: usize) -> u32 {
+    1 << (length % 32)
 }
 
 fn is_editable(known: Known) -> bool {
@@ -132,19 +166,65 @@ pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     put(out, b"\r\n");
 }
 
-/// A received field line as it stands, in one copy where it is in canonical form.
+/// A field of ours: `prefix` is its name with a colon and a space.
 #[inline]
-pub(crate) fn put_line(out: &mut Vec<u8>, bytes: &[u8], name: &[u8], value: &[u8], start: usize) {
-    let length = name.len() + 2 + value.len();
-    match bytes.get(start..start + length + 2) {
-        Some(line)
-            if line[name.len()..].starts_with(b": ")
-                && line.ends_with(b"\r\n")
-                && line.as_ptr().wrapping_add(name.len() + 2) == value.as_ptr() =>
-        {
-            put(out, line)
+pub(crate) fn put_own(out: &mut Vec<u8>, prefix: &[u8], value: &[u8]) {
+    put(out, prefix);
+    put(out, value);
+    put(out, b"\r\n");
+}
+
+/// Writes a head from a received one: neighbouring lines that stay as they are go out in one copy.
+#[derive(Debug)]
+pub(crate) struct HeadWriter<'o, 'b> {
+    out: &'o mut Vec<u8>,
+    bytes: &'b [u8],
+    /// What stays and is not written yet.
+    run: Range<usize>,
+}
+
+impl<'o, 'b> HeadWriter<'o, 'b> {
+    /// `bytes` is the head received.
+    pub(crate) fn new(out: &'o mut Vec<u8>, bytes: &'b [u8]) -> Self {
+        let run = 0..0;
+        HeadWriter { out, bytes, run }
+    }
+
+    /// Received lines, with their CRLF, stay as they are.
+    #[inline]
+    pub(crate) fn keep(&mut self, lines: Range<usize>) {
+        if lines.start != self.run.end {
+            self.write_run();
+            self.run.start = lines.start;
         }
-        _ => put_field(out, name, value),
+        self.run.end = lines.end;
+    }
+
+    /// A received field stays.
+    #[inline(always)]
+    pub(crate) fn keep_field(&mut self, field: &Field) {
+        match field.canonical {
+            true => self.keep(field.name.start()..field.value.end() + 2),
+            false => {
+                let (name, value) = (field.name.of(self.bytes), field.value.of(self.bytes));
+                put_field(self.own(), name, value);
+            }
+        }
+    }
+
+    /// To write something of ours, behind what stays of what was received before.
+    #[inline]
+    pub(crate) fn own(&mut self) -> &mut Vec<u8> {
+        self.write_run();
+        self.out
+    }
+
+    #[inline]
+    fn write_run(&mut self) {
+        if self.run.start < self.run.end {
+            let run = std::mem::take(&mut self.run);
+            put(self.out, self.bytes.get(run).unwrap_or_default());
+        }
     }
 }
 
@@ -169,13 +249,13 @@ pub(crate) fn put_foreign_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// A target that comes from elsewhere: what may not stand in one is percent-encoded, so it cannot end the request line.
 pub(crate) fn put_foreign_target(out: &mut Vec<u8>, target: &[u8]) {
-    if is_target(target) {
+    if target_end(target, 0) == target.len() {
         put(out, target);
         return;
     }
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for octet in target {
-        if is_target(std::slice::from_ref(octet)) {
+        if is_target_octet(*octet) {
             out.push(*octet);
         } else {
             put(out, b"%");

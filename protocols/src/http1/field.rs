@@ -2,6 +2,8 @@
 //!
 //! Not here: values.
 
+use std::ops::Range;
+
 /// Field names that the proxy treats specially; found once, at parse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -39,9 +41,25 @@ pub enum Known {
 pub(crate) const KNOWN_COUNT: usize = Known::Http2Settings as usize + 1;
 
 impl Known {
-    /// The variant of a name in any case; by length and first letter, then one comparison.
-    #[inline]
+    /// The variant of a name in any case.
     pub fn of(name: &[u8]) -> Known {
+        Known::at(name, 0..name.len())
+    }
+
+    /// The variant of the name that stands there.
+    #[inline]
+    pub(crate) fn at(bytes: &[u8], name: Range<usize>) -> Known {
+        match bytes.get(name.start) {
+            Some(first) if may_be_known(*first, name.len()) => {
+                Known::compared(bytes.get(name).unwrap_or_default())
+            }
+            _ => Known::Other,
+        }
+    }
+
+    /// By length and first letter, then one comparison.
+    #[inline(never)]
+    fn compared(name: &[u8]) -> Known {
         let first = match name {
             [first, ..] => first | 0x20,
             [] => return Known::Other,
@@ -96,9 +114,56 @@ impl Known {
     }
 }
 
-/// `name` is `lower` in any case. Names hold no control octets, so that setting bit 5 maps only letters onto others.
+/// First letter and length of each known name, as in [`Known::compared`]; `tests/heads.rs` has every one of them.
+const SHAPES: [(u8, u32); 24] = [
+    (b't', 2),
+    (b'v', 3),
+    (b'h', 4),
+    (b'd', 4),
+    (b'c', 6),
+    (b'e', 6),
+    (b's', 6),
+    (b't', 7),
+    (b'u', 7),
+    (b'l', 8),
+    (b'f', 9),
+    (b'c', 10),
+    (b'k', 10),
+    (b'u', 10),
+    (b'x', 12),
+    (b'm', 12),
+    (b'a', 13),
+    (b'c', 14),
+    (b'h', 14),
+    (b'x', 15),
+    (b'p', 16),
+    (b'x', 16),
+    (b't', 17),
+    (b'x', 17),
+];
+
+/// For each first letter, a bit for each length: most names are found unknown by it.
+static LENGTHS: [u32; 32] = {
+    let mut lengths = [0; 32];
+    let mut at = 0;
+    while at < SHAPES.len() {
+        let (letter, length) = SHAPES[at];
+        lengths[letter as usize % 32] |= 1 << length;
+        at += 1;
+    }
+    lengths
+};
+
+/// False for a name that is not known; true for some of those as well.
 #[inline]
-fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+fn may_be_known(first: u8, length: usize) -> bool {
+    LENGTHS[first as usize % 32] & 1_u32.wrapping_shl(length as u32) != 0
+}
+
+/// `name` is `lower` in any case. Field text holds no control octet but HTAB, so that setting bit 5 maps nothing but letters
+/// onto an octet of `lower`.
+#[inline]
+pub(crate) fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     match <&[u8; N]>::try_from(name) {
         Ok(name) => {
             let mut differs = 0;
@@ -144,6 +209,7 @@ pub(crate) fn survives_connection(name: &[u8]) -> bool {
 
 /// Written with `_` for `-`, this is a field that the proxy treats specially. Many back-ends (CGI, WSGI and their kin) read both
 /// spellings as one name, so `X_Forwarded_For` would be believed as if we had written it.
+#[cold]
 pub(crate) fn imitates_known(name: &[u8]) -> bool {
     if memchr::memchr(b'_', name).is_none() {
         return false;

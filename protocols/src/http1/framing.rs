@@ -61,7 +61,7 @@ enum ClaimFault {
 
 impl Claim<'_> {
     /// The framing that the two fields announce, if they announce one at all.
-    #[inline]
+    #[inline(always)]
     fn read(self) -> Result<Option<BodyFraming>, ClaimFault> {
         match (self.content_length, self.transfer_encoding) {
             (Lines::None, Lines::None) => Ok(None),

@@ -17,6 +17,7 @@ mod line;
 mod octets;
 mod request;
 mod response;
+mod scan;
 mod table;
 mod target;
 mod trailers;

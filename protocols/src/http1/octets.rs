@@ -2,6 +2,8 @@
 //!
 //! Not here: what a field means.
 
+use super::scan::{plain_end, text_end};
+
 const fn token_table() -> [bool; 256] {
     let mut table = [false; 256];
     let mut octet = 0usize;
@@ -37,33 +39,24 @@ pub(crate) fn is_text_octet(octet: u8) -> bool {
     (octet >= 0x20 || octet == b'\t') && octet != 0x7f
 }
 
-/// All octets may stand in a field value. No early exit: the compiler makes vector code of it.
+/// All octets may stand in a field value.
 #[inline]
 pub(crate) fn is_text(text: &[u8]) -> bool {
-    let (words, _) = text.as_chunks::<8>();
-    if let Some(last) = text.last_chunk::<8>() {
-        let words = words.iter().chain([last]);
-        let bad = words.fold(0, |bad, word| bad | suspects(u64::from_le_bytes(*word)));
-        if bad == 0 {
-            return true;
-        }
+    match text.len() {
+        0..16 => text.iter().all(|&octet| is_text_octet(octet)),
+        length => text_end(text, 0) == length,
     }
-    !text
-        .iter()
-        .fold(false, |bad, &octet| bad | !is_text_octet(octet))
 }
 
-/// All octets may stand in a request target: visible ASCII without `#`. Wider than RFC 3986, because browsers do send `|`, `{`
-/// or `"`, and none of those is read as an end of anything.
+/// May stand in a request target: visible ASCII without `#`. Wider than RFC 3986, because browsers do send `|`, `{` or `"`, and
+/// none of those is read as an end of anything.
 #[inline]
-pub(crate) fn is_target(text: &[u8]) -> bool {
-    !text.iter().fold(false, |bad, &octet| {
-        bad | !(0x21..=0x7e).contains(&octet) | (octet == b'#')
-    })
+pub(crate) fn is_target_octet(octet: u8) -> bool {
+    (0x21..=0x7e).contains(&octet) && octet != b'#'
 }
 
 #[inline]
-fn is_ows(octet: u8) -> bool {
+pub(crate) fn is_ows(octet: u8) -> bool {
     octet == b' ' || octet == b'\t'
 }
 
@@ -96,19 +89,22 @@ pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// `1*DIGIT` up to 2^63-1. The bound is the signed one, because a receiver that keeps lengths in a signed integer must not see
 /// another number than we do.
 pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
     let mut number = 0u64;
     for &octet in text {
-        if !octet.is_ascii_digit() {
+        let digit = octet.wrapping_sub(b'0');
+        // Below this bound the next step stays below 2^64.
+        if digit > 9 || number > i64::MAX as u64 / 10 {
             return None;
         }
-        number = number
-            .checked_mul(10)?
-            .checked_add(u64::from(octet - b'0'))?;
+        number = number * 10 + u64::from(digit);
     }
-    (number <= i64::MAX as u64).then_some(number)
+    (!text.is_empty() && number <= i64::MAX as u64).then_some(number)
+}
+
+/// A decimal number is written as we would write it: without leading zeros.
+#[inline]
+pub(crate) fn is_shortest(digits: &[u8]) -> bool {
+    digits.len() == 1 || digits.first() != Some(&b'0')
 }
 
 /// Append a number in decimal.
@@ -126,34 +122,14 @@ pub(crate) fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(digits.get(20 - used..).unwrap_or_default());
 }
 
-/// Not zero if one of eight octets is a control octet (HTAB too).
+/// The first octet from `at` on that may not stand in a token, or the end. Most names are plain.
 #[inline]
-fn suspects(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let low = word.wrapping_sub(ONES * 0x20) & !word;
-    let del = word ^ (ONES * 0x7f);
-    (low | (del.wrapping_sub(ONES) & !del)) & (ONES * 0x80)
-}
-
-/// How many octets at the beginning are of a token.
-#[inline]
-pub(crate) fn token_length(text: &[u8]) -> usize {
-    let mut at = 0;
-    let (words, _) = text.as_chunks::<4>();
-    for word in words {
-        let all = TOKEN[word[0] as usize]
-            & TOKEN[word[1] as usize]
-            & TOKEN[word[2] as usize]
-            & TOKEN[word[3] as usize];
-        if !all {
-            break;
-        }
-        at += 4;
-    }
-    while let Some(&octet) = text.get(at)
-        && TOKEN[octet as usize]
+pub(crate) fn token_end(bytes: &[u8], at: usize) -> usize {
+    let mut end = plain_end(bytes, at);
+    while let Some(&octet) = bytes.get(end)
+        && is_token_octet(octet)
     {
-        at += 1;
+        end += 1;
     }
-    at
+    end
 }

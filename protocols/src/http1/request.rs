@@ -6,11 +6,14 @@
 //! and again. What is remembered between two calls only says where to look: a head that came in pieces is read once more as a
 //! whole before it is believed, so a call with the bytes of another connection costs time and nothing else.
 
+use std::ops::Range;
+
 use super::connection;
 use super::field::Known;
 use super::framing::{self, Claim};
 use super::line::{LineCursor, has_empty_line};
-use super::octets::{decimal, elements, is_token, is_token_octet};
+use super::octets::{decimal, elements, is_token, is_token_octet, token_end};
+use super::scan::{path_end, target_end};
 use super::table::{FieldTable, Lines, Span};
 use super::target::{self, Form, Target};
 use super::{BodyFraming, HeadLimits, RequestFault, Version, authority};
@@ -20,6 +23,9 @@ const EMPTY_LINES_MAX: u8 = 4;
 
 /// The longest registered method, `UPDATEREDIRECTREF`, has 17 octets.
 const METHOD_MAX: usize = 64;
+
+/// A space, the version and CRLF.
+const VERSION_LENGTH: usize = " HTTP/1.1\r\n".len();
 
 /// The first octet of a TLS record that holds a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -82,78 +88,90 @@ impl RequestHead {
         bytes: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<usize>, RequestFault> {
+        if !self.started && !self.begin(bytes, limits)? {
+            return Ok(None);
+        }
+        let end = self.table.read(bytes, &mut self.cursor, limits)?;
+        if end.is_some() {
+            self.conclude(bytes)?;
+        }
+        Ok(end)
+    }
+
+    /// The request line, and empty lines before it. True when it was read.
+    fn begin(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<bool, RequestFault> {
         loop {
             let start = self.cursor.start();
+            if !self.cursor.still_waits(bytes)
+                && let Some(end) = self.read_request_line(bytes, start, limits)?
+            {
+                self.cursor.go_on(end);
+                self.started = true;
+                return Ok(true);
+            }
+            // It is not whole, it is empty, or it breaks a limit or a rule.
             let lf = self.cursor.find(bytes);
-            if !self.started {
-                let line = bytes.get(start..lf.unwrap_or(bytes.len()));
-                check_beginning(line.unwrap_or_default(), limits)?;
-            }
+            let line = bytes.get(start..lf.unwrap_or(bytes.len()));
+            check_beginning(line.unwrap_or_default(), limits)?;
             let Some(line) = self.cursor.take(bytes, lf, limits.head_bytes as usize)? else {
-                return Ok(None);
+                return Ok(false);
             };
-            match (line.is_empty(), self.started) {
-                (false, true) => self.table.push(bytes, line, limits.fields)?,
-                (false, false) => self.read_request_line(bytes, line.start, line.end)?,
-                (true, true) => {
-                    self.conclude(bytes)?;
-                    return Ok(Some(self.cursor.start()));
-                }
-                (true, false) if self.empty_lines == EMPTY_LINES_MAX => {
-                    return Err(RequestFault::EmptyLines);
-                }
-                (true, false) => self.empty_lines += 1,
+            if !line.is_empty() {
+                return Err(blame_request_line(bytes.get(line).unwrap_or_default()));
             }
+            if self.empty_lines == EMPTY_LINES_MAX {
+                return Err(RequestFault::EmptyLines);
+            }
+            self.empty_lines += 1;
         }
     }
 
-    /// `method SP request-target SP HTTP-version` (RFC 9112 section 3), with exactly one space each.
+    /// `method SP request-target SP HTTP-version CRLF` (RFC 9112 section 3), with exactly one space each; answers where it
+    /// ends. This is the only place where a request line is accepted. The fault is one of the target's form: every octet of
+    /// the line is right then.
     fn read_request_line(
         &mut self,
         bytes: &[u8],
         start: usize,
-        end: usize,
-    ) -> Result<(), RequestFault> {
-        let line = bytes.get(start..end).unwrap_or_default();
-        let (method, rest) = cut_at_space(line).ok_or(RequestFault::RequestLine)?;
-        if !is_token(method) {
-            return Err(RequestFault::Method);
-        }
-        let (text, version) = cut_at_space(rest).ok_or(RequestFault::RequestLine)?;
-        if line == b"PRI * HTTP/2.0" {
-            return Err(RequestFault::Http2OnPlainPort);
-        }
-        if text.is_empty() {
-            return Err(RequestFault::RequestLine);
-        }
-        self.version = match version {
-            b"HTTP/1.1" => Version::Http11,
-            b"HTTP/1.0" => Version::Http10,
-            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-                if major.is_ascii_digit() && minor.is_ascii_digit() =>
-            {
-                return Err(RequestFault::VersionUnsupported);
-            }
-            _ if version.contains(&b'\r') => return Err(RequestFault::BareCr),
-            _ => return Err(RequestFault::VersionSyntax),
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, RequestFault> {
+        let method_end = token_end(bytes, start);
+        let target_start = method_end + 1;
+        let path_end = path_end(bytes, target_start);
+        let target_end = match bytes.get(path_end) {
+            Some(b'?') => target_end(bytes, path_end + 1),
+            _ => path_end,
         };
-        if method == b"CONNECT" {
-            return Err(RequestFault::ConnectMethod);
+        let end = target_end + VERSION_LENGTH;
+        self.version = match bytes.get(target_end..end) {
+            Some(text) if text == b" HTTP/1.1\r\n" => Version::Http11,
+            Some(text) if text == b" HTTP/1.0\r\n" => Version::Http10,
+            _ => return Ok(None),
+        };
+        let method = bytes.get(start..method_end).unwrap_or_default();
+        let is_right = matches!(method.len(), 1..=METHOD_MAX)
+            && method != b"CONNECT"
+            && bytes.get(method_end) == Some(&b' ')
+            && target_end > target_start
+            && target_end - target_start <= limits.target_bytes as usize
+            && end <= limits.head_bytes as usize;
+        if !is_right {
+            return Ok(None);
         }
-        self.method = Span::new(start, start + method.len());
-        self.target = target::read(text, start + method.len() + 1, method)?;
-        self.started = true;
-        Ok(())
+        self.method = Span::new(start, method_end);
+        self.target = target::read(bytes, target_start..target_end, path_end, method)?;
+        Ok(Some(end))
     }
 
     /// What can only be judged with all fields at hand.
     fn conclude(&mut self, bytes: &[u8]) -> Result<(), RequestFault> {
-        match self.table.lines(bytes, Known::Host) {
-            Lines::One(host) if host.is_empty() || authority::is_valid(host) => {}
-            Lines::One(_) => return Err(RequestFault::HostInvalid),
-            Lines::Several => return Err(RequestFault::HostRepeated),
-            Lines::None if self.version == Version::Http10 => {}
-            Lines::None => return Err(RequestFault::HostMissing),
+        match self.table.span(Known::Host) {
+            _ if self.table.repeats(Known::Host) => return Err(RequestFault::HostRepeated),
+            Some(host) if host.is_empty() => {}
+            Some(host) if authority::is_valid(bytes, host.start()..host.end()) => {}
+            Some(_) => return Err(RequestFault::HostInvalid),
+            None if self.version == Version::Http10 => {}
+            None => return Err(RequestFault::HostMissing),
         }
         let claim = Claim {
             version: self.version,
@@ -168,6 +186,38 @@ impl RequestHead {
     /// The head with its bytes: those that the last successful `parse` was given.
     pub fn view<'a>(&'a self, bytes: &'a [u8]) -> Request<'a> {
         Request { head: self, bytes }
+    }
+}
+
+/// Why a line that is whole was not accepted as a request line; given without its CRLF.
+#[cold]
+fn blame_request_line(line: &[u8]) -> RequestFault {
+    let Some((method, rest)) = cut_at_space(line) else {
+        return RequestFault::RequestLine;
+    };
+    if !is_token(method) {
+        return RequestFault::Method;
+    }
+    let Some((target, version)) = cut_at_space(rest) else {
+        return RequestFault::RequestLine;
+    };
+    if line == b"PRI * HTTP/2.0" {
+        return RequestFault::Http2OnPlainPort;
+    }
+    if target.is_empty() {
+        return RequestFault::RequestLine;
+    }
+    match version {
+        b"HTTP/1.1" | b"HTTP/1.0" if method == b"CONNECT" => RequestFault::ConnectMethod,
+        b"HTTP/1.1" | b"HTTP/1.0" if target.contains(&b'#') => RequestFault::TargetFragment,
+        b"HTTP/1.1" | b"HTTP/1.0" => RequestFault::TargetOctet,
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            RequestFault::VersionUnsupported
+        }
+        _ if version.contains(&b'\r') => RequestFault::BareCr,
+        _ => RequestFault::VersionSyntax,
     }
 }
 
@@ -233,6 +283,11 @@ impl<'a> Request<'a> {
             self.method(),
             b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE"
         )
+    }
+
+    /// Where the request line stands, with its CRLF.
+    pub(crate) fn line(&self) -> Range<usize> {
+        self.head.method.start()..self.head.target.whole.end() + VERSION_LENGTH
     }
 
     /// As received: origin-form, absolute-form or `*`.

@@ -2,14 +2,19 @@
 //!
 //! Not here: the rewritten head (`write_response`); whether a 101 was asked for, which the exchange knows.
 
+use std::ops::Range;
+
 use super::connection;
 use super::field::Known;
 use super::framing::{self, Claim};
 use super::line::{LineCursor, blame, has_empty_line};
-use super::octets::is_text;
 use super::request::is_websocket;
+use super::scan::text_end;
 use super::table::{FieldTable, Span};
 use super::{BodyFraming, HeadLimits, ResponseFault, Version};
+
+/// Where the reason phrase begins, behind its space.
+const REASON: usize = "HTTP/1.1 200 ".len();
 
 /// A parsed response head as spans into its bytes; reused like [`super::RequestHead`].
 #[derive(Debug, Default)]
@@ -66,67 +71,104 @@ impl ResponseHead {
         limits: &HeadLimits,
         to_head: bool,
     ) -> Result<Option<usize>, ResponseFault> {
-        loop {
-            let lf = self.cursor.find(bytes);
-            if !self.started {
-                check_beginning(bytes)?;
-            }
-            let Some(line) = self.cursor.take(bytes, lf, limits.head_bytes as usize)? else {
-                return Ok(None);
+        if !self.started && !self.begin(bytes, limits)? {
+            return Ok(None);
+        }
+        let end = self.table.read(bytes, &mut self.cursor, limits)?;
+        if end.is_some() {
+            let claim = Claim {
+                version: self.version,
+                content_length: self.table.lines(bytes, Known::ContentLength),
+                transfer_encoding: self.table.lines(bytes, Known::TransferEncoding),
             };
-            match (line.is_empty(), self.started) {
-                (_, false) => self.read_status_line(bytes, line.end)?,
-                (false, true) => self.table.push(bytes, line, limits.fields)?,
-                (true, true) => {
-                    let claim = Claim {
-                        version: self.version,
-                        content_length: self.table.lines(bytes, Known::ContentLength),
-                        transfer_encoding: self.table.lines(bytes, Known::TransferEncoding),
-                    };
-                    self.framing = framing::of_response(claim, self.status, to_head)?;
-                    connection::read(&mut self.table, bytes)?;
-                    return Ok(Some(self.cursor.start()));
-                }
-            }
+            self.framing = framing::of_response(claim, self.status, to_head)?;
+            connection::read(&mut self.table, bytes)?;
+        }
+        Ok(end)
+    }
+
+    /// The status line. True when it was read.
+    fn begin(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<bool, ResponseFault> {
+        if !self.cursor.still_waits(bytes)
+            && let Some(end) = self.read_status_line(bytes, limits)
+        {
+            self.cursor.go_on(end);
+            self.started = true;
+            return Ok(true);
+        }
+        // It is not whole, or it breaks a limit or a rule.
+        check_beginning(bytes)?;
+        let lf = self.cursor.find(bytes);
+        match self.cursor.take(bytes, lf, limits.head_bytes as usize)? {
+            None => Ok(false),
+            Some(line) => Err(blame_status_line(bytes.get(line).unwrap_or_default())),
         }
     }
 
-    /// `HTTP-version SP status-code SP [reason-phrase]` (RFC 9112 section 4). The second space is forgiven where no reason
-    /// follows: many servers leave it out, and it moves no boundary.
-    fn read_status_line(&mut self, bytes: &[u8], end: usize) -> Result<(), ResponseFault> {
-        let line = bytes.get(..end).unwrap_or_default();
-        let (version, rest) = line.split_at_checked(8).ok_or(ResponseFault::StatusLine)?;
-        self.version = match version {
-            b"HTTP/1.1" => Version::Http11,
-            b"HTTP/1.0" => Version::Http10,
-            _ => return Err(ResponseFault::Version),
+    /// `HTTP-version SP status-code SP [reason-phrase] CRLF` (RFC 9112 section 4); answers where it ends. The second space is
+    /// forgiven where no reason follows: many servers leave it out, and it moves no boundary. This is the only place where a
+    /// status line is accepted.
+    fn read_status_line(&mut self, bytes: &[u8], limits: &HeadLimits) -> Option<usize> {
+        let (start, _) = bytes.split_first_chunk::<12>()?;
+        let version = start.first_chunk::<9>()?;
+        self.version = if version == b"HTTP/1.1 " {
+            Version::Http11
+        } else if version == b"HTTP/1.0 " {
+            Version::Http10
+        } else {
+            return None;
         };
-        let [b' ', rest @ ..] = rest else {
-            return Err(ResponseFault::StatusLine);
+        self.status = status(start.last_chunk()?)?;
+        let (reason, cr) = match bytes.get(REASON - 1)? {
+            b' ' => (REASON, text_end(bytes, REASON)),
+            _ => (REASON - 1, REASON - 1),
         };
-        self.status = match rest {
-            [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
-                u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
-            }
-            _ => return Err(ResponseFault::Status),
-        };
-        let reason = match rest.get(3..).unwrap_or_default() {
-            [] => &[],
-            [b' ', reason @ ..] => reason,
-            [b'0'..=b'9', ..] => return Err(ResponseFault::Status),
-            _ => return Err(ResponseFault::StatusLine),
-        };
-        if !is_text(reason) {
-            return Err(blame(reason).into());
+        if bytes.get(cr..cr + 2) != Some(b"\r\n") || cr + 2 > limits.head_bytes as usize {
+            return None;
         }
-        self.reason = Span::new(end - reason.len(), end);
-        self.started = true;
-        Ok(())
+        self.reason = Span::new(reason, cr);
+        Some(cr + 2)
     }
 
     /// The head with its bytes: those that the last successful `parse` was given.
     pub fn view<'a>(&'a self, bytes: &'a [u8]) -> Response<'a> {
         Response { head: self, bytes }
+    }
+}
+
+/// 100 to 599.
+#[inline]
+fn status(digits: &[u8; 3]) -> Option<u16> {
+    match digits {
+        [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            Some(u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0'))
+        }
+        _ => None,
+    }
+}
+
+/// Why a line that is whole was not accepted as a status line; given without its CRLF.
+#[cold]
+fn blame_status_line(line: &[u8]) -> ResponseFault {
+    let Some((version, rest)) = line.split_first_chunk::<8>() else {
+        return ResponseFault::StatusLine;
+    };
+    if !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") {
+        return ResponseFault::Version;
+    }
+    let [b' ', rest @ ..] = rest else {
+        return ResponseFault::StatusLine;
+    };
+    let Some((_, rest)) = rest
+        .split_first_chunk()
+        .filter(|(digits, _)| status(digits).is_some())
+    else {
+        return ResponseFault::Status;
+    };
+    match rest {
+        [b' ', reason @ ..] => blame(reason).into(),
+        [b'0'..=b'9', ..] => ResponseFault::Status,
+        _ => ResponseFault::StatusLine,
     }
 }
 
@@ -157,6 +199,13 @@ impl<'a> Response<'a> {
     /// The reason phrase as received; may be empty.
     pub fn reason(&self) -> &'a [u8] {
         self.head.reason.of(self.bytes)
+    }
+
+    /// Where the status line stands, with its CRLF, if it is as we would write it.
+    pub(crate) fn canonical_line(&self) -> Option<Range<usize>> {
+        let reason = self.head.reason;
+        (self.head.version == Version::Http11 && reason.start() == REASON)
+            .then(|| 0..reason.end() + 2)
     }
 
     /// The upstream's version.

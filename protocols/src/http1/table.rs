@@ -2,12 +2,10 @@
 //!
 //! Not here: text of its own. A table is reused from head to head and allocates only until it has grown to the largest.
 
-use std::ops::Range;
-
+use super::HeadLimits;
 use super::connection::ConnectionOptions;
-use super::field::{KNOWN_COUNT, Known};
-use super::line::{LineFault, blame};
-use super::octets::{is_text, token_length, trim_ows};
+use super::field::{KNOWN_COUNT, Known, imitates_known};
+use super::line::{FieldLine, LineCursor, LineFault};
 
 /// A piece of the head, as offsets.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +39,11 @@ impl Span {
         self.end as usize
     }
 
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.end.saturating_sub(self.start) as usize
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
     }
@@ -54,6 +57,10 @@ pub(crate) struct Field {
     pub(crate) known: Known,
     /// Named by a `Connection` field, so it ends here.
     pub(crate) ends_here: bool,
+    /// Looks to some like a field that is known; see [`imitates_known`].
+    pub(crate) imitates: bool,
+    /// See [`FieldLine::canonical`].
+    pub(crate) canonical: bool,
 }
 
 /// How often a field occurs, with its value where there is exactly one.
@@ -104,28 +111,67 @@ impl FieldTable {
         &mut self.fields
     }
 
-    /// Read one field line (without CRLF, not empty) and add it.
-    #[inline]
-    pub(crate) fn push(
+    /// Read field lines from where the cursor stands to the empty line behind them; answers where the head ends, or `None`
+    /// while it is incomplete.
+    pub(crate) fn read(
         &mut self,
         bytes: &[u8],
-        line: Range<usize>,
-        limit: u16,
-    ) -> Result<(), LineFault> {
+        cursor: &mut LineCursor,
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, LineFault> {
+        let limit = limits.head_bytes as usize;
+        let mut start = cursor.start();
+        if cursor.still_waits(bytes) {
+            return self.without_line(bytes, cursor, limits);
+        }
+        while bytes.get(start) != Some(&b'\r')
+            && let Some(line) = FieldLine::read(bytes, start)
+        {
+            if line.end > limit {
+                break;
+            }
+            start = line.end;
+            self.push(bytes, line, limits.fields)?;
+        }
+        cursor.go_on(start);
+        let end = start + 2;
+        if end <= limit && bytes.get(start..end) == Some(b"\r\n") {
+            cursor.go_on(end);
+            return Ok(Some(end));
+        }
+        self.without_line(bytes, cursor, limits)
+    }
+
+    /// No line was accepted at the cursor: there is none yet, or it breaks a limit or a rule.
+    #[cold]
+    fn without_line(
+        &self,
+        bytes: &[u8],
+        cursor: &mut LineCursor,
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, LineFault> {
+        let lf = cursor.find(bytes);
+        match cursor.take(bytes, lf, limits.head_bytes as usize)? {
+            None => Ok(None),
+            Some(_) if self.fields.len() >= limits.fields as usize => Err(LineFault::TooManyFields),
+            Some(line) => Err(FieldLine::blame(bytes.get(line).unwrap_or_default())),
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, bytes: &[u8], line: FieldLine, limit: u16) -> Result<(), LineFault> {
         let index = self.fields.len();
         if index >= limit as usize {
             return Err(LineFault::TooManyFields);
         }
-        let start = line.start;
-        let text = bytes.get(line).unwrap_or_default();
-        let (name, value) = split_field(text)?;
-        let value_start = start + (value.as_ptr() as usize - text.as_ptr() as usize);
-        let known = Known::of(name);
+        let known = Known::at(bytes, line.name.clone());
         self.fields.push(Field {
-            name: Span::new(start, start + name.len()),
-            value: Span::new(value_start, value_start + value.len()),
+            name: Span::new(line.name.start, line.name.end),
+            value: Span::new(line.value.start, line.value.end),
             known,
             ends_here: false,
+            imitates: line.odd_name && imitates_known(bytes.get(line.name).unwrap_or_default()),
+            canonical: line.canonical,
         });
         if known != Known::Other {
             self.note(known, index as u16);
@@ -149,17 +195,47 @@ impl FieldTable {
         self.seen & (1 << known as u32) != 0
     }
 
-    /// Value of the first field of this name.
-    pub(crate) fn value<'a>(&self, bytes: &'a [u8], known: Known) -> Option<&'a [u8]> {
-        if !self.has(known) {
-            return None;
+    /// How many fields there are of this name.
+    #[inline]
+    pub(crate) fn count(&self, known: Known) -> usize {
+        match self.repeats(known) {
+            false => usize::from(self.has(known)),
+            true => {
+                let fields = self.fields.iter();
+                fields.filter(|field| field.known == known).count()
+            }
         }
-        let field = self.fields.get(self.first[known as usize] as usize)?;
-        Some(field.value.of(bytes))
     }
 
+    /// Index of the first field of this name.
+    #[inline]
+    pub(crate) fn position(&self, known: Known) -> Option<usize> {
+        self.has(known)
+            .then_some(self.first[known as usize] as usize)
+    }
+
+    /// Where the value of the first field of this name stands.
+    #[inline]
+    pub(crate) fn span(&self, known: Known) -> Option<Span> {
+        let field = self.fields.get(self.position(known)?)?;
+        Some(field.value)
+    }
+
+    /// Value of the first field of this name.
+    #[inline]
+    pub(crate) fn value<'a>(&self, bytes: &'a [u8], known: Known) -> Option<&'a [u8]> {
+        self.span(known).map(|value| value.of(bytes))
+    }
+
+    /// There is more than one field of this name.
+    #[inline]
+    pub(crate) fn repeats(&self, known: Known) -> bool {
+        self.repeated & (1 << known as u32) != 0
+    }
+
+    #[inline]
     pub(crate) fn lines<'a>(&self, bytes: &'a [u8], known: Known) -> Lines<'a> {
-        if self.repeated & (1 << known as u32) != 0 {
+        if self.repeats(known) {
             return Lines::Several;
         }
         match self.value(bytes, known) {
@@ -176,33 +252,5 @@ impl FieldTable {
         self.fields
             .iter()
             .map(move |field| (field.known, field.name.of(bytes), field.value.of(bytes)))
-    }
-}
-
-/// `field-name ":" OWS field-value OWS` (RFC 9112 section 5), strictly.
-#[inline]
-pub(crate) fn split_field(text: &[u8]) -> Result<(&[u8], &[u8]), LineFault> {
-    let stop = token_length(text);
-    match text.split_at_checked(stop) {
-        Some((name, [b':', value @ ..])) if !name.is_empty() => {
-            let value = trim_ows(value);
-            match is_text(value) {
-                true => Ok((name, value)),
-                false => Err(blame(value)),
-            }
-        }
-        _ => Err(blame_name(text, stop)),
-    }
-}
-
-#[cold]
-fn blame_name(text: &[u8], stop: usize) -> LineFault {
-    if !is_text(text) {
-        return blame(text);
-    }
-    match text.get(stop) {
-        Some(b' ' | b'\t') if stop == 0 => LineFault::ObsFold,
-        Some(b' ' | b'\t') => LineFault::WhitespaceBeforeColon,
-        _ => LineFault::FieldName,
     }
 }

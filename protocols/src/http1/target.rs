@@ -2,10 +2,11 @@
 //!
 //! Not here: normalising a path; see [`crate::path`].
 
+use std::ops::Range;
+
 use super::RequestFault;
 use super::authority;
 use super::field::starts_with;
-use super::octets::is_target;
 use super::table::Span;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -29,59 +30,47 @@ pub(crate) struct Target {
     pub(crate) authority: Span,
 }
 
-/// `start` is where `text` begins in the head.
-pub(crate) fn read(text: &[u8], start: usize, method: &[u8]) -> Result<Target, RequestFault> {
-    if !is_target(text) {
-        return Err(match text.contains(&b'#') {
-            true => RequestFault::TargetFragment,
-            false => RequestFault::TargetOctet,
-        });
-    }
-    let whole = Span::new(start, start + text.len());
-    if text == b"*" {
-        return match method {
-            b"OPTIONS" => Ok(Target {
-                form: Form::Asterisk,
-                whole,
-                path: whole,
-                ..Target::default()
-            }),
-            _ => Err(RequestFault::TargetForm),
-        };
-    }
+/// Take apart a target that stands at `at` and has no octet that may not stand in one. `path_end`: where its `?` stands, or its
+/// end.
+#[inline]
+pub(crate) fn read(
+    bytes: &[u8],
+    at: Range<usize>,
+    path_end: usize,
+    method: &[u8],
+) -> Result<Target, RequestFault> {
+    let text = bytes.get(at.clone()).unwrap_or_default();
     let (form, authority, path_at) = match text {
-        [b'/', ..] => (Form::Origin, Span::default(), 0),
+        [b'/', ..] => (Form::Origin, Span::default(), at.start),
+        b"*" if method == b"OPTIONS" => (Form::Asterisk, Span::default(), at.start),
         _ => {
-            let (authority_at, path_at) = split_absolute(text)?;
-            let authority = Span::new(start + authority_at, start + path_at);
-            (Form::Absolute, authority, path_at)
+            let authority = authority_of_absolute(bytes, at.clone())?;
+            let path_at = authority.end;
+            (Form::Absolute, Span::new(authority.start, path_at), path_at)
         }
     };
-    let rest = text.get(path_at..).unwrap_or_default();
-    let path_length = memchr::memchr(b'?', rest).unwrap_or(rest.len());
-    let path_end = path_at + path_length;
-    let query =
-        (path_length < rest.len()).then(|| Span::new(start + path_end + 1, start + text.len()));
     Ok(Target {
         form,
-        whole,
-        path: Span::new(start + path_at, start + path_end),
-        query,
+        whole: Span::new(at.start, at.end),
+        path: Span::new(path_at, path_end),
+        query: (path_end < at.end).then(|| Span::new(path_end + 1, at.end)),
         authority,
     })
 }
 
-/// Where the authority and where the path begin.
-fn split_absolute(text: &[u8]) -> Result<(usize, usize), RequestFault> {
-    let authority_at = match text {
+/// Where the authority stands; the path begins behind it.
+fn authority_of_absolute(bytes: &[u8], at: Range<usize>) -> Result<Range<usize>, RequestFault> {
+    let text = bytes.get(at.clone()).unwrap_or_default();
+    let scheme = match text {
         _ if starts_with(text, b"http://") => 7,
         _ if starts_with(text, b"https://") => 8,
         _ => return Err(RequestFault::TargetForm),
     };
-    let rest = text.get(authority_at..).unwrap_or_default();
+    let rest = text.get(scheme..).unwrap_or_default();
     let length = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
-    match authority::is_valid(rest.get(..length).unwrap_or_default()) {
-        true => Ok((authority_at, authority_at + length)),
+    let start = at.start + scheme;
+    match authority::is_valid(bytes, start..start + length) {
+        true => Ok(start..start + length),
         false => Err(RequestFault::TargetAuthority),
     }
 }

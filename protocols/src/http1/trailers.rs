@@ -2,9 +2,9 @@
 //!
 //! Not here: merging trailers into a head, which is never done.
 
+use super::edit::put_field;
 use super::field::{Known, imitates_known, starts_with};
-use super::line::LineCursor;
-use super::table::split_field;
+use super::line::{FieldLine, LineCursor};
 use super::{ChunkFault, HeadLimits};
 
 /// Parse a trailer section (after the last chunk's line) up to and with the empty line. `Ok(None)`: more is needed. `Ok(Some(n))`:
@@ -33,20 +33,20 @@ pub fn parse_trailers(
     }
     let end = cursor.start();
     let mark = out.len();
-    for line in bytes
-        .get(..end)
-        .unwrap_or_default()
-        .split(|&octet| octet == b'\n')
-    {
-        let Some((b'\r', line @ [_, ..])) = line.split_last() else {
-            continue;
+    let mut start = 0;
+    while start + 2 < end {
+        let Some(line) = FieldLine::read(bytes, start) else {
+            out.truncate(mark);
+            let section = bytes.get(start..end).unwrap_or_default();
+            let length = memchr::memchr(b'\n', section).unwrap_or_default();
+            let text = section.get(..length.saturating_sub(1));
+            return Err(FieldLine::blame(text.unwrap_or_default()).into());
         };
-        let (name, value) = split_field(line).inspect_err(|_| out.truncate(mark))?;
+        let name = bytes.get(line.name).unwrap_or_default();
         if may_trail(name) {
-            for part in [name, b": ", value, b"\r\n"] {
-                out.extend_from_slice(part);
-            }
+            put_field(out, name, bytes.get(line.value).unwrap_or_default());
         }
+        start = line.end;
     }
     Ok(Some(end))
 }

@@ -13,12 +13,13 @@
 //! - `Trailer` stays where a trailer section can follow, that is with chunked coding.
 
 use super::edit::{
-    Edits, put, put_field, put_foreign_field, put_foreign_target, put_line, put_number_field,
-    put_via,
+    Edits, HeadWriter, put, put_field, put_foreign_field, put_foreign_target, put_number_field,
+    put_own, put_via,
 };
-use super::field::{Known, imitates_known};
-use super::octets::{elements, trim_ows};
+use super::field::Known;
+use super::octets::{elements, is_shortest, trim_ows};
 use super::request::Request;
+use super::table::Field;
 use super::target::Form;
 use super::{BodyFraming, RequestEdit, Version};
 
@@ -30,33 +31,44 @@ const ADDED_BYTES: usize = 512;
 pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdit<'_>) {
     let head = request.head;
     out.reserve(request.bytes.len().min(head_length(request)) + ADDED_BYTES);
-    put(out, request.method());
-    put(out, b" ");
-    put_target(out, request, edit);
-    put(out, b" HTTP/1.1\r\n");
+    let mut lines = HeadWriter::new(out, request.bytes);
+    let line_stays = edit.target.is_none()
+        && head.target.form != Form::Absolute
+        && request.version() == Version::Http11;
+    if line_stays {
+        lines.keep(request.line());
+    } else {
+        let out = lines.own();
+        put(out, request.method());
+        put(out, b" ");
+        put_target(out, request, edit);
+        put(out, b" HTTP/1.1\r\n");
+    }
 
     let mut writer = Writer {
         request,
         edit,
-        edits: Edits(edit.edits),
+        edits: Edits::new(edit.edits),
         written: Written::default(),
         left: Left::of(request),
     };
     if !head.table.has(Known::Host) {
-        writer.put_host(out, b"Host");
+        writer.put_host(lines.own(), b"Host");
     }
     for field in head.table.fields() {
-        let name = field.name.of(request.bytes);
-        let value = field.value.of(request.bytes);
-        if field.known == Known::Other {
-            let stays = !field.ends_here && !imitates_known(name);
-            if stays && !writer.edits.takes_away(name, field.known) {
-                put_line(out, request.bytes, name, value, field.name.start());
-            }
-        } else {
-            writer.known(out, field.known, name, value);
+        if writer.stays(field) {
+            lines.keep_field(field);
+        } else if field.known != Known::Other {
+            let name = field.name.of(request.bytes);
+            writer.known(
+                lines.own(),
+                field.known,
+                name,
+                field.value.of(request.bytes),
+            );
         }
     }
+    let out = lines.own();
     writer.rest(out);
     writer.edits.write(out);
     put(out, b"\r\n");
@@ -77,16 +89,9 @@ struct Left {
 
 impl Left {
     fn of(request: &Request<'_>) -> Left {
-        let count = |known| match request.head.table.has(known) {
-            false => 0,
-            true => {
-                let fields = request.head.table.fields().iter();
-                fields.filter(|field| field.known == known).count()
-            }
-        };
         Left {
-            via: count(Known::Via),
-            forwarded_for: count(Known::XForwardedFor),
+            via: request.head.table.count(Known::Via),
+            forwarded_for: request.head.table.count(Known::XForwardedFor),
         }
     }
 }
@@ -114,7 +119,28 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// A received field that the proxy treats specially.
+    /// A received field goes on just as it is. Where this says no of a field that is known, [`Writer::known`] decides.
+    #[inline]
+    fn stays(&mut self, field: &Field) -> bool {
+        let bytes = self.request.bytes;
+        match field.known {
+            Known::Other => !field.ends_here && !field.imitates && !self.edits.takes(bytes, field),
+            Known::UserAgent | Known::Cookie | Known::Authorization => {
+                !self.edits.takes(bytes, field)
+            }
+            Known::Host => {
+                self.edit.host.is_none() && self.request.head.target.form != Form::Absolute
+            }
+            Known::ContentLength if !self.written.framing => {
+                self.written.framing = is_shortest(field.value.of(bytes));
+                self.written.framing
+            }
+            _ => false,
+        }
+    }
+
+    /// A received field that the proxy treats specially and that does not just stay.
+    #[inline(never)]
     fn known(&mut self, out: &mut Vec<u8>, known: Known, name: &[u8], value: &[u8]) {
         match known {
             Known::Host => self.put_host(out, name),
@@ -259,29 +285,29 @@ impl Writer<'_> {
         let forwarded = &self.edit.forwarded;
         let fresh = |known, name: &[u8]| !edits.takes_away(name, known);
         if !self.written.forwarded_for && fresh(Known::XForwardedFor, b"x-forwarded-for") {
-            put_field(out, b"X-Forwarded-For", forwarded.peer);
+            put_own(out, b"X-Forwarded-For: ", forwarded.peer);
         }
         if !self.written.forwarded_proto && fresh(Known::XForwardedProto, b"x-forwarded-proto") {
-            put_field(out, b"X-Forwarded-Proto", forwarded.proto);
+            put_own(out, b"X-Forwarded-Proto: ", forwarded.proto);
         }
         let authority = self.request.authority();
         if !self.written.forwarded_host
             && !authority.is_empty()
             && fresh(Known::XForwardedHost, b"x-forwarded-host")
         {
-            put_field(out, b"X-Forwarded-Host", authority);
+            put_own(out, b"X-Forwarded-Host: ", authority);
         }
         if !self.written.forwarded_port
             && !forwarded.port.is_empty()
             && fresh(Known::XForwardedPort, b"x-forwarded-port")
         {
-            put_field(out, b"X-Forwarded-Port", forwarded.port);
+            put_own(out, b"X-Forwarded-Port: ", forwarded.port);
         }
         if !self.written.request_id
             && let Some(id) = self.edit.request_id
             && fresh(Known::XRequestId, b"x-request-id")
         {
-            put_field(out, b"X-Request-Id", id);
+            put_own(out, b"X-Request-Id: ", id);
         }
         if !self.written.via && fresh(Known::Via, b"via") {
             put_via(out, self.request.version(), self.edit.via);

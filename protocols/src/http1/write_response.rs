@@ -4,10 +4,11 @@
 //!
 //! The status line always says HTTP/1.1, our own version (RFC 9110 section 6.2); what an HTTP/1.0 client cannot read is not sent to it.
 
-use super::edit::{Edits, put, put_field, put_line, put_number_field, put_via};
+use super::edit::{Edits, HeadWriter, put, put_field, put_number_field, put_via};
 use super::field::Known;
-use super::octets::{decimal, put_decimal};
+use super::octets::{decimal, is_shortest, put_decimal};
 use super::response::Response;
+use super::table::Field;
 use super::{BodyFraming, ClientConnection, ResponseEdit, Version};
 
 /// As in `write_request`.
@@ -18,50 +19,66 @@ const ADDED_BYTES: usize = 256;
 /// 304), ends with the empty line. An interim response (1xx) gets neither `Connection` nor X-Request-Id; the final one does.
 pub fn write_response(out: &mut Vec<u8>, response: &Response<'_>, edit: &ResponseEdit<'_>) {
     let table = &response.head.table;
-    let edits = Edits(edit.edits);
+    let edits = Edits::new(edit.edits);
     let last = table.fields().last();
     out.reserve(last.map_or(64, |field| field.value.end()) + ADDED_BYTES);
-    put(out, b"HTTP/1.1 ");
-    put_decimal(out, u64::from(response.status()));
-    put(out, b" ");
-    put(out, response.reason());
-    put(out, b"\r\n");
-
+    let mut lines = HeadWriter::new(out, response.bytes);
+    match response.canonical_line() {
+        Some(line) => lines.keep(line),
+        None => {
+            let out = lines.own();
+            put(out, b"HTTP/1.1 ");
+            put_decimal(out, u64::from(response.status()));
+            put(out, b" ");
+            put(out, response.reason());
+            put(out, b"\r\n");
+        }
+    }
     let mut written = Written::default();
-    let vias = table.fields().iter();
-    let mut vias_left = vias.filter(|field| field.known == Known::Via).count();
+    let mut vias_left = table.count(Known::Via);
     for field in table.fields() {
-        let name = field.name.of(response.bytes);
-        let value = field.value.of(response.bytes);
+        let name = || field.name.of(response.bytes);
         match field.known {
             Known::Other if field.ends_here => {}
+            Known::ContentLength if !written.framing && length_stays(field, response, edit) => {
+                written.framing = true;
+                lines.keep_field(field);
+            }
             Known::ContentLength | Known::TransferEncoding => {
-                written.put_framing(out, response, edit, field.known, name, value);
+                let value = field.value.of(response.bytes);
+                written.put_framing(lines.own(), response, edit, field.known, name(), value);
             }
             Known::Upgrade if edit.websocket && response.status() == 101 => {
-                put_field(out, name, value);
+                lines.keep_field(field);
             }
-            Known::Trailer if edit.framing == BodyFraming::Chunked => {
-                put_field(out, name, value);
-            }
-            known if known.is_hop_by_hop() || edits.takes_away(name, known) => {}
+            Known::Trailer if edit.framing == BodyFraming::Chunked => lines.keep_field(field),
+            known if known.is_hop_by_hop() || edits.takes(response.bytes, field) => {}
             Known::XRequestId if edit.request_id.is_some() => {
-                written.put_request_id(out, edit, name);
+                written.put_request_id(lines.own(), edit, name());
             }
             Known::Via => {
-                put_field(out, name, value);
+                lines.keep_field(field);
                 vias_left -= 1;
                 if vias_left == 0 {
                     written.via = true;
-                    put_via(out, response.version(), edit.via);
+                    put_via(lines.own(), response.version(), edit.via);
                 }
             }
-            _ => put_line(out, response.bytes, name, value, field.name.start()),
+            _ => lines.keep_field(field),
         }
     }
-    written.rest(out, response, edit);
+    let out = lines.own();
+    written.rest(out, response, edit, edits);
     edits.write(out);
     put(out, b"\r\n");
+}
+
+/// Content-Length is as we would write it.
+#[inline]
+fn length_stays(field: &Field, response: &Response<'_>, edit: &ResponseEdit<'_>) -> bool {
+    matches!(edit.framing, BodyFraming::Length(_))
+        && edit.framing == response.framing()
+        && is_shortest(field.value.of(response.bytes))
 }
 
 /// What of ours has found its place already.
@@ -114,8 +131,13 @@ impl Written {
     }
 
     /// What of ours has found no place among the received fields.
-    fn rest(&mut self, out: &mut Vec<u8>, response: &Response<'_>, edit: &ResponseEdit<'_>) {
-        let edits = Edits(edit.edits);
+    fn rest(
+        &mut self,
+        out: &mut Vec<u8>,
+        response: &Response<'_>,
+        edit: &ResponseEdit<'_>,
+        edits: Edits<'_>,
+    ) {
         if !self.framing {
             match edit.framing {
                 BodyFraming::Length(length) => put_number_field(out, b"Content-Length", length),
