@@ -28,6 +28,14 @@ impl Io {
                 .tx
                 .insert(self.tx_pool.pop().unwrap_or_else(TxState::new)),
         };
+        let segment = if slot.flags & flag::TX_BUSY == 0 {
+            match tx.join(segment) {
+                Some(segment) => segment,
+                None => return Ok(()),
+            }
+        } else {
+            segment
+        };
         if tx.room() == 0 {
             return Err(segment);
         }

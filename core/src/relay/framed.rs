@@ -107,8 +107,15 @@ pub(crate) async fn relay(
             } else {
                 drop(upstream);
             }
+            let reusable = client_reusable && progress.whole.get();
+            if reusable && client.sent.get() <= AT_ONCE_BYTES {
+                // Nobody waits for the kernel to take a small answer: should the client be gone, the next receive tells.
+                client.stream.submit();
+                client.stream.clear_deadline();
+                return Ok(After::KeepAlive);
+            }
             settle(exchange, timeouts.idle).await?;
-            Ok(after(exchange, client_reusable && progress.whole.get()))
+            Ok(after(exchange, reusable))
         }
         Err(ended) => Err(endings::failed(exchange, ended, &progress, upstream)),
     }
