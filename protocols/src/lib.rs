@@ -3,5 +3,10 @@
 //! Not here: sockets, clocks, randomness, threads, buffers of our own, `unsafe`.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod fault_table;
+
+mod cursor;
 pub mod http1;
 pub mod path;
+pub mod proxy_header;
