@@ -31,6 +31,12 @@ impl<'a> Cursor<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
+    /// A field behind its length in one octet.
+    pub(crate) fn short_field(&mut self) -> Option<&'a [u8]> {
+        let length = self.u8()?;
+        self.take(usize::from(length))
+    }
+
     /// A field behind its length in two octets.
     pub(crate) fn long_field(&mut self) -> Option<&'a [u8]> {
         let length = self.u16()?;

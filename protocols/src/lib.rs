@@ -6,7 +6,9 @@
 #[macro_use]
 mod fault_table;
 
+pub mod client_hello;
 mod cursor;
+pub mod detect;
 pub mod http1;
 pub mod path;
 pub mod proxy_header;
