@@ -3,5 +3,12 @@
 //! Not here: sockets, clocks, randomness, threads, buffers of our own, `unsafe`.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod fault_table;
+
+pub mod client_hello;
+mod cursor;
+pub mod detect;
 pub mod http1;
 pub mod path;
+pub mod proxy_header;
