@@ -36,19 +36,19 @@ pub struct Endpoint {
 
 /// An active exchange counts on its endpoint for as long as this lives.
 #[derive(Debug)]
-pub struct Active {
-    load: Arc<Load>,
+pub struct Active<'l> {
+    load: &'l Load,
 }
 
-impl Active {
+impl<'l> Active<'l> {
     /// Counts one exchange on `load` until dropped.
-    pub fn new(load: &Arc<Load>) -> Self {
+    pub fn new(load: &'l Load) -> Self {
         load.active.fetch_add(1, Ordering::Relaxed);
-        Active { load: load.clone() }
+        Active { load }
     }
 }
 
-impl Drop for Active {
+impl Drop for Active<'_> {
     fn drop(&mut self) {
         self.load.active.fetch_sub(1, Ordering::Relaxed);
     }

@@ -28,14 +28,16 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
     // Once a reused connection has failed, the rest of the pool is not believed either.
     let mut from_pool = true;
     loop {
-        let (index, target) = pick(exchange, cluster, &admitted, &tried)?;
+        let index = pick(exchange, cluster, &admitted, &tried)?;
+        // By reference: counting references would be an atomic operation on a line that all workers write.
+        let target = &cluster.targets[index];
         let _active = Active::new(&target.load);
-        let upstream = match open(exchange, &admitted, cluster, &target, from_pool).await {
+        let upstream = match open(exchange, &admitted, cluster, target, from_pool).await {
             Ok(upstream) => upstream,
             Err(fault) => {
                 tried.mark(index);
                 if !another_endpoint(exchange, cluster, &fault, &tried) {
-                    return Err(not_opened(exchange, cluster, &target, &fault));
+                    return Err(not_opened(exchange, cluster, target, &fault));
                 }
                 cluster.cells.of(exchange.lane.index).retry();
                 continue;
@@ -88,7 +90,7 @@ fn pick(
     cluster: &ClusterPlan,
     admitted: &Admitted,
     tried: &Tried,
-) -> Result<(usize, Arc<Target>), Stop> {
+) -> Result<usize, Stop> {
     let mut cursor = exchange.plan.cursors[admitted.cluster()].borrow_mut();
     let picked = cluster
         .endpoints
@@ -101,11 +103,10 @@ fn pick(
         );
         return Err(Reply::new(503, Flag::NoEndpoint).into());
     };
-    let target = cluster.targets[index].clone();
     let facts = exchange.facts_mut();
     facts.attempts += 1;
-    facts.target = Some(target.clone());
-    Ok((index, target))
+    facts.endpoint = Some(index);
+    Ok(index)
 }
 
 /// Step 7: a connection to it.

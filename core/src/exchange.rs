@@ -4,7 +4,6 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use ringway_io as io;
 use ringway_protocols::http1::{Request, RequestHead, ResponseHead, Version};
@@ -13,7 +12,7 @@ use crate::accept::Client;
 use crate::lane::{Lane, LanePlan, add};
 use crate::observe::Record;
 use crate::outcome::Flag;
-use crate::plan::{ListenerPlan, RoutePlan, Target};
+use crate::plan::{ListenerPlan, RoutePlan};
 use crate::route::Captures;
 
 /// Memory above this is given back when an exchange ends, so that one large head does not stay for ever.
@@ -45,7 +44,8 @@ pub(crate) struct Facts {
     pub(crate) peer_trusted: bool,
     pub(crate) route: Option<usize>,
     pub(crate) cluster: Option<usize>,
-    pub(crate) target: Option<Arc<Target>>,
+    /// Of the cluster's endpoints, the one picked last.
+    pub(crate) endpoint: Option<usize>,
     pub(crate) status: u16,
     pub(crate) flag: Option<Flag>,
     pub(crate) started_us: u64,
@@ -79,7 +79,7 @@ impl Default for Facts {
             peer_trusted: false,
             route: None,
             cluster: None,
-            target: None,
+            endpoint: None,
             status: 0,
             flag: None,
             started_us: 0,
@@ -118,7 +118,7 @@ impl Facts {
         self.head.reset();
         self.answer.reset();
         (self.parsed, self.id_kept, self.peer_trusted, self.reused) = (false, false, false, false);
-        (self.route, self.cluster, self.target, self.flag) = (None, None, None, None);
+        (self.route, self.cluster, self.endpoint, self.flag) = (None, None, None, None);
         (self.status, self.attempts) = (0, 0);
         (self.started_us, self.sent_us) = (0, 0);
         (self.upstream_status, self.body_begun) = (0, false);
@@ -334,9 +334,10 @@ impl<'a> Exchange<'a> {
             self.client.received.get(),
             self.client.sent.get(),
         );
-        if let Some(cluster) = facts.cluster {
+        let cluster = facts.cluster.map(|c| &plan.clusters[c]);
+        if let Some(cluster) = cluster {
             let upstream_us = facts.first_byte_us.unwrap_or(0);
-            plan.clusters[cluster].cells.of(worker).exchange(
+            cluster.cells.of(worker).exchange(
                 facts.upstream_status,
                 flag,
                 upstream_us,
@@ -367,8 +368,10 @@ impl<'a> Exchange<'a> {
             flag,
             reason: &facts.reason,
             route: route.map_or("", |r| &r.name),
-            cluster: facts.cluster.map_or("", |c| &plan.clusters[c].name),
-            endpoint: facts.target.as_ref().map_or("", |t| &t.text),
+            cluster: cluster.map_or("", |c| &c.name),
+            endpoint: cluster
+                .zip(facts.endpoint)
+                .map_or("", |(c, e)| &c.targets[e].text),
             attempts: facts.attempts,
             reused: facts.reused,
             bytes_in: self.client.received.get(),
