@@ -17,7 +17,7 @@ use crate::exchange::Facts;
 use crate::observe::{Dice, LaneCells, ListenerCells, LogWriter, RequestIds};
 use crate::plan::{DoorKey, Plan};
 use crate::sockets::NewDoor;
-use crate::spread::{Crowd, Fresh, Handed, Ways};
+use crate::spread::{Crowd, Fresh, HANDED_AT_ONCE, HANDED_PER_TICK, Handed, Ways};
 use crate::upstream::pool::Pool;
 
 /// How often a lane does its small chores. Bounds how late a log line appears and how long past its time an idle upstream
@@ -84,6 +84,8 @@ pub(crate) struct Lane {
     closing: RefCell<Vec<Rc<Door>>>,
     /// Counts the connections that were let in.
     turn: Cell<usize>,
+    /// So many connections may go to other workers before the next chores allow more.
+    may_hand: Cell<u32>,
     /// By cluster name.
     cursors: RefCell<HashMap<String, Rc<RefCell<Cursor>>>>,
     #[expect(
@@ -111,6 +113,7 @@ impl Lane {
             doors: RefCell::default(),
             closing: RefCell::default(),
             turn: Cell::new(index),
+            may_hand: Cell::new(HANDED_AT_ONCE),
             cursors: RefCell::default(),
             facts: RefCell::default(),
             sessions: RefCell::default(),
@@ -153,6 +156,8 @@ impl Lane {
             self.unix_offset_us.set(unix_offset_us());
             self.pool.borrow_mut().sweep(io::now_ms());
             self.log.borrow_mut().tick();
+            let may_hand = self.may_hand.get() + HANDED_PER_TICK;
+            self.may_hand.set(may_hand.min(HANDED_AT_ONCE));
             self.closing.borrow_mut().retain(|door| !door.is_deserted());
         }
     }
@@ -223,9 +228,13 @@ impl Lane {
 
     /// Let another worker serve a connection, if that is better. Given back if not.
     pub(crate) fn hand_on(&self, fresh: Fresh, door: &Door) -> Result<(), Fresh> {
-        let turn = self.turn.get();
+        let (turn, left) = (self.turn.get(), self.may_hand.get());
+        if left == 0 {
+            return Err(fresh);
+        }
         self.turn.set(turn.wrapping_add(1));
         self.shared.ways.hand_on(fresh, door, turn)?;
+        self.may_hand.set(left - 1);
         self.shared.cells.of(self.index).handed();
         Ok(())
     }

@@ -27,6 +27,13 @@ const INBOX: usize = 256;
 const MORE: u32 = 2;
 const MORE_SHARE: u32 = 16;
 
+/// How many a worker may hand on: so many at once, and so many more with each of its chores (five times a second). Connections that
+/// come and go by the thousand even themselves out, and to hand on each that is worth it cost 5 % of CPU time there (`h1-close`).
+/// Those that stay come in smaller numbers, or at once: 512 even out
+/// a thousand that all came to one of two workers.
+pub(crate) const HANDED_AT_ONCE: u32 = 512;
+pub(crate) const HANDED_PER_TICK: u32 = 64;
+
 /// Others that are looked at for one connection, in turn, so that accepting costs the same with many workers: the least of nine is
 /// close to the least of all.
 const LOOK_AT: usize = 8;
