@@ -22,7 +22,8 @@ pub(crate) struct Options {
     /// Scenarios by name, or files of your own
     #[arg(long, value_delimiter = ',', default_value = "h1-small", long_help = scenarios_help())]
     scenario: Vec<String>,
-    /// Proxies besides Ringway: nginx, haproxy, envoy, traefik, caddy, ringway-epoll, or ringway-WORD for another build
+    /// Proxies besides Ringway: nginx, haproxy, envoy, traefik, caddy, ringway-epoll (the other driver), ringway-kernel
+    /// (connections stay with the worker that the kernel chose), or ringway-WORD for another build
     #[arg(long = "with", value_delimiter = ',', default_value = "nginx,haproxy")]
     with: Vec<String>,
     /// Where a proxy's program is, if not on PATH; for another build: ringway-old=/path/to/ringway
@@ -139,7 +140,7 @@ fn subjects(ringway: Option<&Path>, options: &Options) -> io::Result<(Vec<Subjec
     let mut missing = Vec::new();
     for name in options.with.iter().filter(|name| *name != BASE) {
         // Another driver is the same program.
-        let path = path_of(name).or(ringway.filter(|_| name == "ringway-epoll"));
+        let path = path_of(name).or(ringway.filter(|_| peers::is_same_program(name)));
         match peers::find(name, path) {
             Ok(subject) => subjects.push(subject),
             Err(e) if e.kind() == io::ErrorKind::NotFound => missing.push(Skipped {
@@ -194,6 +195,7 @@ fn one_scenario(
                 job,
                 plan: &results.pinned,
                 folder: &folder,
+                by_worker: false,
             };
             match run(&bench, subject, round) {
                 Ok(measured) => compared.runs.push(measured),

@@ -17,7 +17,9 @@ mod results;
 mod run;
 mod runtimes;
 mod scenario;
+mod spread;
 mod stats;
+mod workers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +52,7 @@ enum What {
     },
     Runtimes(runtimes::RuntimesArgs),
     Instructions(instructions::InstructionsArgs),
+    Spread(spread::Options),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         What::Origin { spec } => origin::serve(&spec),
         What::Runtimes(args) => runtimes::run(&args),
         What::Instructions(args) => instructions::run(&args),
+        What::Spread(options) => spread::spread(args.ringway.as_deref(), &options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

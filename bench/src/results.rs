@@ -10,6 +10,7 @@ use crate::measure::Used;
 use crate::pin::Plan;
 use crate::scenario::{Cost, Kind, Scenario};
 use crate::stats::{Spread, spread};
+use crate::workers::Worker;
 
 /// A whole comparison.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub(crate) struct Skipped {
 }
 
 /// One subject in one round.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) subject: String,
     pub(crate) round: usize,
@@ -79,6 +80,9 @@ pub(crate) struct Run {
     /// Connections that the origin has seen, from the start.
     pub(crate) upstream_connections: u64,
     pub(crate) reloads: Option<u32>,
+    /// What each worker did, where that was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) workers: Vec<Worker>,
 }
 
 /// Busier than this is full.
@@ -255,6 +259,7 @@ pub(crate) mod tests {
             origin_cpu_us: 1.0,
             upstream_connections: 64,
             reloads: None,
+            workers: Vec::new(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::origin::{self, Seen};
 use crate::peers::{Job, Place, Reload, Subject};
 use crate::pin::Plan;
 use crate::results::Run;
+use crate::workers::{self, Worker};
 
 /// A proxy must answer within this after its start; ten thousand routes take some of them seconds.
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -27,6 +28,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) plan: &'a Plan,
     /// Where this subject's files go.
     pub(crate) folder: &'a Path,
+    /// Ask the proxy, which is Ringway, what each of its workers did.
+    pub(crate) by_worker: bool,
 }
 
 /// Measure once.
@@ -87,6 +90,7 @@ struct Moment {
     load: Reading,
     origin: Reading,
     cpus: Cpus,
+    workers: Vec<Worker>,
 }
 
 fn under_load(
@@ -102,19 +106,26 @@ fn under_load(
         cpus: bench.plan.load.clone(),
     })?;
     let mut load = Own::start(&bench.plan.load, "load", &spec)?;
-    let look = |load: &Own| Moment {
+    let look = |load: &Own, workers: Vec<Worker>| Moment {
         proxy: measure::read(proxy.id()),
         load: measure::read(load.id()),
         origin: measure::read(origin.id()),
         cpus: Cpus::read(),
+        workers,
+    };
+    // Asking costs the proxy time, which is not counted: it is asked before the first reading and after the last.
+    let ask = || match bench.by_worker {
+        true => workers::ask(bench.folder, proxy.id()),
+        false => Ok(Vec::new()),
     };
     let begun = load.hear()?;
     if begun != "begin" {
         return Err(io::Error::other(format!("the load said {begun}")));
     }
-    let before = look(&load);
+    let before = look(&load, ask()?);
     let mut line = load.hear()?;
-    let after = look(&load);
+    let mut after = look(&load, Vec::new());
+    after.workers = ask()?;
     let mut bytes_per_connection = None;
     if line == "open" {
         let grown = after.proxy.resident.saturating_sub(before.proxy.resident);
@@ -136,6 +147,7 @@ fn under_load(
         origin_cpu_us: after.origin.since(&before.origin).cpu_us(),
         upstream_connections: 0,
         reloads: None,
+        workers: workers::between(&before.workers, &after.workers),
     };
     run.others = run.others_on(bench.plan);
     Ok(run)

@@ -1,7 +1,7 @@
 //! Step 1: a listening socket of one worker, and the connections that come through it. It knows nothing of protocols.
 
 use std::cell::{Cell, RefCell};
-use std::net::{IpAddr, TcpListener};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use ringway_io as io;
 use crate::flow;
 use crate::lane::{Lane, LanePlan};
 use crate::observe::ListenerCells;
+use crate::sockets::NewDoor;
+use crate::spread::{Crowd, Fresh, Handed, Inside};
 
 /// A pause after an accept that failed for a reason of its own (exhaustion is waited for in the runtime): long enough not to
 /// spin, short enough not to be noticed.
@@ -26,16 +28,21 @@ pub(crate) struct Door {
     socket: RefCell<Option<Rc<io::Listener>>>,
     /// The port in text, for X-Forwarded-Port.
     port: String,
+    /// Whose door it is.
+    worker: usize,
+    /// The connections of this address, those of the other workers too.
+    crowd: Arc<Crowd>,
 }
 
 impl Door {
     /// Start to accept. None if the driver refuses the socket (logged).
     pub(crate) fn open(
-        socket: TcpListener,
+        new: NewDoor,
         plan: Rc<LanePlan>,
         listener: usize,
         lane: &Rc<Lane>,
     ) -> Option<Rc<Door>> {
+        let NewDoor { socket, crowd } = new;
         let port = socket
             .local_addr()
             .map_or_else(|_| String::new(), |a| a.port().to_string());
@@ -51,7 +58,10 @@ impl Door {
             listener: Cell::new(listener),
             socket: RefCell::new(Some(socket.clone())),
             port,
+            worker: lane.index,
+            crowd,
         });
+        door.crowd.open(door.worker);
         io::spawn(accept_all(socket, door.clone(), lane.clone()));
         Some(door)
     }
@@ -64,6 +74,7 @@ impl Door {
 
     /// Accept nothing more, from now on. Connections end after their current exchange.
     pub(crate) fn close(&self) {
+        self.crowd.close(self.worker);
         if let Some(socket) = self.socket.take() {
             socket.stop();
         }
@@ -71,6 +82,19 @@ impl Door {
 
     pub(crate) fn port(&self) -> &str {
         &self.port
+    }
+
+    pub(crate) fn worker(&self) -> usize {
+        self.worker
+    }
+
+    pub(crate) fn crowd(&self) -> &Arc<Crowd> {
+        &self.crowd
+    }
+
+    /// Does anybody still come through it, or is on the way to?
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.is_closed() && self.crowd.of(self.worker) == 0
     }
 
     /// Where its connections are counted.
@@ -93,45 +117,80 @@ impl Door {
 /// that did nothing wrong.
 async fn accept_all(socket: Rc<io::Listener>, door: Rc<Door>, lane: Rc<Lane>) {
     loop {
-        match socket.accept().await {
-            Ok(stream) => admit(stream, &door, &lane),
+        let done = match socket.take().await {
+            Ok(accepted) => admit(accepted, &door, &lane),
             Err(_) if door.is_closed() => return,
-            Err(error) => {
-                let (plan, listener) = door.plan();
-                let listener = &plan.plan.listeners[listener].name;
-                tracing::error!(listener, %error, "a connection could not be accepted");
-                drop(plan);
-                io::sleep(ACCEPT_PAUSE_MS).await;
-            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            say_lost(&door, &error);
+            io::sleep(ACCEPT_PAUSE_MS).await;
         }
     }
 }
 
-/// Give the connection a task of its own, if the process and the listener have room for it.
-fn admit(stream: io::Stream, door: &Rc<Door>, lane: &Rc<Lane>) {
+/// Serve those whom other workers hand over.
+pub(crate) async fn take_over_all(mut inbox: io::Receiver<Handed>, lane: Rc<Lane>) {
+    while let Some(handed) = inbox.recv().await {
+        // A door is kept as long as a connection is counted on it, and this one is.
+        let Some(door) = lane.door_of(handed.crowd()) else {
+            continue;
+        };
+        let (fresh, inside) = handed.arrive(&door);
+        if let Err(error) = serve(fresh, inside, &lane) {
+            say_lost(&door, &error);
+        }
+    }
+}
+
+fn say_lost(door: &Door, error: &std::io::Error) {
+    let (plan, listener) = door.plan();
+    let listener = &plan.plan.listeners[listener].name;
+    tracing::error!(listener, %error, "a connection could not be accepted");
+}
+
+/// Let the connection in, if the process and the listener have room for it, and find out who serves it.
+fn admit(accepted: io::Accepted, door: &Rc<Door>, lane: &Rc<Lane>) -> std::io::Result<()> {
     let (plan, listener) = door.plan();
     let listener = &plan.plan.listeners[listener];
-    let places = [Some(&lane.clients), listener.connections.as_ref()]
+    let places = [Some(&lane.shared.clients), listener.connections.as_ref()]
         .map(|gate| gate.map(|g| g.try_enter()));
     let [Some(Some(in_process)), in_listener @ (None | Some(Some(_)))] = places else {
         listener.cells.of(lane.index).refused_connection();
-        return;
+        return Ok(());
     };
+    let fresh = Fresh {
+        accepted,
+        in_process,
+        in_listener: in_listener.flatten(),
+    };
+    match lane.hand_on(fresh, door) {
+        Ok(()) => Ok(()),
+        Err(fresh) => serve(fresh, Inside::new(door), lane),
+    }
+}
+
+/// Give the connection a task of its own.
+fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
+    let stream = fresh.accepted.stream()?;
     // Gone already: nothing to serve.
-    let Ok(peer) = stream.peer_addr() else { return };
+    let Ok(peer) = stream.peer_addr() else {
+        return Ok(());
+    };
     let peer = peer
         .as_socket()
         .map_or(IpAddr::from([127, 0, 0, 1]), |a| a.ip().to_canonical());
     let client = Client {
         stream,
         peer,
-        door: door.clone(),
+        door,
         received: Cell::new(0),
         sent: Cell::new(0),
-        _in_process: in_process,
-        _in_listener: in_listener.flatten(),
+        _in_process: fresh.in_process,
+        _in_listener: fresh.in_listener,
     };
     io::spawn(flow::serve(client, lane.clone()));
+    Ok(())
 }
 
 /// Who came: an accepted connection.
@@ -140,7 +199,7 @@ pub(crate) struct Client {
     pub(crate) stream: io::Stream,
     /// The other end's address; loopback stands for a Unix socket's.
     pub(crate) peer: IpAddr,
-    pub(crate) door: Rc<Door>,
+    pub(crate) door: Inside,
     /// Payload bytes of the current exchange from this client, counted as they move.
     pub(crate) received: Cell<u64>,
     /// The same, to it.

@@ -80,6 +80,9 @@ pub(crate) enum Command {
         /// Stop, as on SIGTERM, when standard input ends: for a parent that must not leave the proxy behind
         #[arg(long)]
         stop_with_stdin: bool,
+        /// Leave connections with the worker that the kernel gave them to: for measuring what evening them out gives
+        #[arg(long, hide = true)]
+        kernel_spread: bool,
     },
     /// Check a configuration: all errors at once, with file, line and column
     #[command(after_long_help = CHECK_HELP)]

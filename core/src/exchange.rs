@@ -146,7 +146,7 @@ impl<'a> Exchange<'a> {
         facts.started_us = io::now_us();
         client.received.set(0);
         client.sent.set(0);
-        add(&lane.gauge.exchanges, 1);
+        add(&lane.shared.gauge.exchanges, 1);
         Exchange {
             lane,
             client,
@@ -387,7 +387,7 @@ impl<'a> Exchange<'a> {
     /// What the end of the process cuts is said in its log, up to so many lines per worker.
     fn report_cut(&self, facts: &Facts) {
         const LINES: usize = 20;
-        let Ok(mut cut) = self.lane.gauge.cut.lock() else {
+        let Ok(mut cut) = self.lane.shared.gauge.cut.lock() else {
             return;
         };
         if cut.len() < LINES {
@@ -413,7 +413,7 @@ impl<'a> Exchange<'a> {
 
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
-        add(&self.lane.gauge.exchanges, -1);
+        add(&self.lane.shared.gauge.exchanges, -1);
         if self.facts.is_none() {
             return;
         }

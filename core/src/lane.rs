@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -13,10 +12,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ringway_balancer::{Cursor, Gate};
 use ringway_io as io;
 
-use crate::accept::Door;
+use crate::accept::{self, Door};
 use crate::exchange::Facts;
-use crate::observe::{Dice, ListenerCells, LogWriter, RequestIds};
+use crate::observe::{Dice, LaneCells, ListenerCells, LogWriter, RequestIds};
 use crate::plan::{DoorKey, Plan};
+use crate::sockets::NewDoor;
+use crate::spread::{Crowd, Fresh, HANDED_AT_ONCE, HANDED_PER_TICK, Handed, Ways};
 use crate::upstream::pool::Pool;
 
 /// How often a lane does its small chores. Bounds how late a log line appears and how long past its time an idle upstream
@@ -34,7 +35,7 @@ pub(crate) enum Order {
     /// exchanges follow it.
     Publish {
         plan: Arc<Plan>,
-        sockets: Vec<(DoorKey, TcpListener)>,
+        sockets: Vec<NewDoor>,
         taken: mpsc::Sender<()>,
     },
     /// Accept nothing more, close what is idle, end the rest after its exchange.
@@ -46,7 +47,6 @@ pub(crate) enum Order {
 /// What a worker shows to the side thread.
 #[derive(Debug, Default)]
 pub(crate) struct LaneGauge {
-    pub(crate) connections: AtomicU64,
     pub(crate) exchanges: AtomicU64,
     /// What the end of the process cut, a line each.
     pub(crate) cut: Mutex<Vec<String>>,
@@ -60,18 +60,32 @@ pub(crate) struct LanePlan {
     pub(crate) cursors: Vec<Rc<RefCell<Cursor>>>,
 }
 
+/// What a lane shares with the other ones and with the side thread.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) gauge: Arc<LaneGauge>,
+    /// Clients of all workers: so many that descriptors are left for upstreams, reloads and the admin listener.
+    pub(crate) clients: Arc<Gate>,
+    pub(crate) cells: Arc<LaneCells>,
+    pub(crate) ways: Arc<Ways>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) index: usize,
     pub(crate) pool: RefCell<Pool>,
     pub(crate) log: RefCell<LogWriter>,
-    pub(crate) gauge: Arc<LaneGauge>,
-    /// Clients of all workers: so many that descriptors are left for upstreams, reloads and the admin listener.
-    pub(crate) clients: Arc<Gate>,
+    pub(crate) shared: Shared,
     dice: RefCell<Dice>,
     ids: RefCell<RequestIds>,
     doors: RefCell<HashMap<DoorKey, Rc<Door>>>,
+    /// Closed, and somebody may still come through them.
+    closing: RefCell<Vec<Rc<Door>>>,
+    /// Counts the connections that were let in.
+    turn: Cell<usize>,
+    /// So many connections may go to other workers before the next chores allow more.
+    may_hand: Cell<u32>,
     /// By cluster name.
     cursors: RefCell<HashMap<String, Rc<RefCell<Cursor>>>>,
     #[expect(
@@ -88,22 +102,18 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(
-        index: usize,
-        log: LogWriter,
-        gauge: Arc<LaneGauge>,
-        clients: Arc<Gate>,
-        seed: u64,
-    ) -> Lane {
+    pub(crate) fn new(index: usize, log: LogWriter, shared: Shared, seed: u64) -> Lane {
         Lane {
             index,
             pool: RefCell::default(),
             log: RefCell::new(log),
-            gauge,
-            clients,
+            shared,
             dice: RefCell::new(Dice::new(seed)),
             ids: RefCell::new(RequestIds::new(seed.rotate_left(32))),
             doors: RefCell::default(),
+            closing: RefCell::default(),
+            turn: Cell::new(index),
+            may_hand: Cell::new(HANDED_AT_ONCE),
             cursors: RefCell::default(),
             facts: RefCell::default(),
             sessions: RefCell::default(),
@@ -114,8 +124,13 @@ impl Lane {
     }
 
     /// The worker's main task: follow orders until the one to stop.
-    pub(crate) async fn run(self: Rc<Lane>, mut orders: io::Receiver<Order>) {
+    pub(crate) async fn run(
+        self: Rc<Lane>,
+        mut orders: io::Receiver<Order>,
+        handed: io::Receiver<Handed>,
+    ) {
         io::spawn(self.clone().chores());
+        io::spawn(accept::take_over_all(handed, self.clone()));
         while let Some(order) = orders.recv().await {
             match order {
                 Order::Publish {
@@ -141,16 +156,22 @@ impl Lane {
             self.unix_offset_us.set(unix_offset_us());
             self.pool.borrow_mut().sweep(io::now_ms());
             self.log.borrow_mut().tick();
+            let may_hand = self.may_hand.get() + HANDED_PER_TICK;
+            self.may_hand.set(may_hand.min(HANDED_AT_ONCE));
+            self.closing.borrow_mut().retain(|door| !door.is_deserted());
         }
     }
 
     /// Cannot fail: everything that could was done before the order was sent.
-    fn publish(self: &Rc<Lane>, plan: Arc<Plan>, sockets: Vec<(DoorKey, TcpListener)>) {
+    fn publish(self: &Rc<Lane>, plan: Arc<Plan>, sockets: Vec<NewDoor>) {
         let cursors = self.cursors(&plan);
         let lane_plan = Rc::new(LanePlan { plan, cursors });
         let mut doors = self.doors.borrow_mut();
         let mut before = std::mem::take(&mut *doors);
-        let mut sockets: HashMap<DoorKey, TcpListener> = sockets.into_iter().collect();
+        let mut sockets: HashMap<DoorKey, NewDoor> = sockets
+            .into_iter()
+            .map(|new| (new.crowd.key().clone(), new))
+            .collect();
         for (index, listener) in lane_plan.plan.listeners.iter().enumerate() {
             for key in &listener.doors {
                 if let Some(door) = before.remove(key) {
@@ -162,9 +183,9 @@ impl Lane {
                 }
             }
         }
-        let gone = !before.is_empty();
-        before.into_values().for_each(|door| door.close());
         drop(doors);
+        let gone = !before.is_empty();
+        self.close(before);
         self.pool.borrow_mut().keep_only(&lane_plan.plan);
         if gone {
             self.wake_sessions();
@@ -185,12 +206,37 @@ impl Lane {
 
     fn drain(&self) {
         self.draining.set(true);
-        self.doors
-            .borrow_mut()
-            .drain()
-            .for_each(|(_, door)| door.close());
+        let doors = self.doors.take();
+        self.close(doors);
         self.pool.borrow_mut().clear();
         self.wake_sessions();
+    }
+
+    fn close(&self, doors: HashMap<DoorKey, Rc<Door>>) {
+        for door in doors.into_values() {
+            door.close();
+            self.closing.borrow_mut().push(door);
+        }
+    }
+
+    /// The door for which connections are counted there.
+    pub(crate) fn door_of(&self, crowd: &Arc<Crowd>) -> Option<Rc<Door>> {
+        let is_it = |door: &&Rc<Door>| Arc::ptr_eq(door.crowd(), crowd);
+        let open = self.doors.borrow().get(crowd.key()).filter(is_it).cloned();
+        open.or_else(|| self.closing.borrow().iter().find(is_it).cloned())
+    }
+
+    /// Let another worker serve a connection, if that is better. Given back if not.
+    pub(crate) fn hand_on(&self, fresh: Fresh, door: &Door) -> Result<(), Fresh> {
+        let (turn, left) = (self.turn.get(), self.may_hand.get());
+        if left == 0 {
+            return Err(fresh);
+        }
+        self.turn.set(turn.wrapping_add(1));
+        self.shared.ways.hand_on(fresh, door, turn)?;
+        self.may_hand.set(left - 1);
+        self.shared.cells.of(self.index).handed();
+        Ok(())
     }
 
     fn wake_sessions(&self) {
@@ -247,7 +293,7 @@ impl Lane {
         waker: Waker,
         cells: Arc<ListenerCells>,
     ) -> SessionSeat {
-        add(&self.gauge.connections, 1);
+        self.shared.cells.of(self.index).connections(1);
         cells.of(self.index).opened();
         let seat = self.sessions.borrow_mut().insert(waker);
         SessionSeat {
@@ -304,7 +350,7 @@ impl Drop for SessionSeat {
         let mut sessions = self.lane.sessions.borrow_mut();
         sessions.wakers[self.seat as usize] = None;
         sessions.free.push(self.seat);
-        add(&self.lane.gauge.connections, -1);
+        self.lane.shared.cells.of(self.lane.index).connections(-1);
         self.cells.of(self.lane.index).closed();
     }
 }

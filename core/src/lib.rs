@@ -21,5 +21,6 @@ mod relay;
 pub mod route;
 mod session;
 mod sockets;
+mod spread;
 pub mod start;
 mod upstream;

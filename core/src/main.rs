@@ -25,10 +25,16 @@ fn main() -> ExitCode {
         Command::Run {
             file,
             stop_with_stdin,
+            kernel_spread,
         } => {
             // The proxy writes its log there.
             drop(out);
-            return run(&file, stop_with_stdin);
+            let spread = if kernel_spread {
+                start::Spread::Kernel
+            } else {
+                start::Spread::Even
+            };
+            return run(&file, stop_with_stdin, spread);
         }
         Command::Demo { tour, port, dir } => {
             drop(out);
@@ -53,14 +59,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(file: &Path, stop_with_stdin: bool) -> ExitCode {
+fn run(file: &Path, stop_with_stdin: bool, spread: start::Spread) -> ExitCode {
     if stop_with_stdin {
         control::stop_with_stdin();
     }
     let mut files = ConfigFiles::new(file);
     match files.load() {
         Ok(loaded) if says_no(&loaded) => ExitCode::FAILURE,
-        Ok(loaded) => start::run(files, loaded),
+        Ok(loaded) => start::run(files, loaded, spread),
         Err(why) => {
             let _ = writeln!(io::stderr(), "ringway: {why}");
             ExitCode::FAILURE

@@ -2,11 +2,22 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::spread::Crowd;
+
 /// Connections that may wait to be accepted, per socket; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// What a worker's door is made of.
+#[derive(Debug)]
+pub(crate) struct NewDoor {
+    pub(crate) socket: TcpListener,
+    /// The same for all workers that listen on this address.
+    pub(crate) crowd: Arc<Crowd>,
+}
 
 /// One listening socket for each of `workers`, all on one address (SO_REUSEPORT: the kernel spreads connections by hash).
 /// Port 0 becomes a free port, the same for all. `[::]` takes IPv4 as well. `ours`: this process holds the port already.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -12,17 +12,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringway_balancer::Gate;
 use ringway_config::{Config, Io, Workers};
-use ringway_io::{DriverChoice, DriverKind, Sender, WorkerOptions};
+use ringway_io::{DriverChoice, DriverKind, Receiver, Sender, WorkerOptions};
 
 use crate::assemble::{Assembler, door_key};
 use crate::control::{self, ConfigFiles, InFlight, Loaded, Proxy, ReloadEvents};
-use crate::lane::{Lane, LaneGauge, Order};
+use crate::lane::{Lane, LaneGauge, Order, Shared};
 use crate::observe::access_log::Destination;
 use crate::observe::{
     AccessLog, ClusterGauges, EndpointGauges, GateGauges, Gauges, Registry, process_log,
 };
 use crate::plan::{DoorKey, Plan, Target};
-use crate::sockets;
+use crate::sockets::{self, NewDoor};
+pub use crate::spread::Spread;
+use crate::spread::{Crowd, Handed, Ways};
 
 /// Orders that may wait for a worker; one reload is one order.
 const MAILBOX: usize = 256;
@@ -33,6 +35,8 @@ const PUBLISH_WAIT: Duration = Duration::from_secs(5);
 pub struct Supervisor {
     assembler: Assembler,
     lanes: Vec<Worker>,
+    /// Every client connection has a place here.
+    clients: Arc<Gate>,
     /// Where each door is bound.
     doors: HashMap<DoorKey, SocketAddr>,
     listeners: Vec<(String, SocketAddr)>,
@@ -52,34 +56,51 @@ struct Worker {
 /// What a configuration listens on.
 struct Bound {
     doors: HashMap<DoorKey, SocketAddr>,
-    /// The sockets that are new, one of each for every worker.
-    by_worker: Vec<Vec<(DoorKey, TcpListener)>>,
+    /// What is new, one of each for every worker.
+    by_worker: Vec<Vec<NewDoor>>,
 }
 
 /// Start the workers. They serve nothing until the first [`Proxy::apply`].
 pub fn start(config: &Config, metrics: Arc<Registry>) -> Result<Supervisor, String> {
+    start_with(config, metrics, Spread::Even)
+}
+
+fn start_with(
+    config: &Config,
+    metrics: Arc<Registry>,
+    spread: Spread,
+) -> Result<Supervisor, String> {
     let workers = metrics.workers();
     let access_log = AccessLog::start(&config.access_log.to, workers, metrics.clone())
         .map(Arc::new)
         .map_err(|e| format!("access_log.to: {e}"))?;
     let cpus = ringway_io::allowed_cpus();
     let clients = Gate::new(most_clients(), 0);
+    let (ways, inboxes) = Ways::new(workers, spread);
     let mut lanes = Vec::new();
-    for index in 0..workers {
+    for (index, handed) in inboxes.into_iter().enumerate() {
         // Pinned only where each worker has a core of its own: two on one core would be stuck there.
         let cpu = (workers == cpus.len()).then(|| cpus[index]);
+        let shared = Shared {
+            gauge: Arc::default(),
+            clients: clients.clone(),
+            cells: metrics.lanes().clone(),
+            ways: ways.clone(),
+        };
         lanes.push(start_worker(
             index,
             cpu,
             config.server.io,
             &access_log,
-            &clients,
+            shared,
+            handed,
             &metrics,
         )?);
     }
     Ok(Supervisor {
         assembler: Assembler::new(metrics),
         lanes,
+        clients,
         doors: HashMap::new(),
         listeners: Vec::new(),
         access_log,
@@ -109,7 +130,8 @@ fn start_worker(
     cpu: Option<usize>,
     io: Io,
     access_log: &AccessLog,
-    clients: &Arc<Gate>,
+    shared: Shared,
+    handed: Receiver<Handed>,
     metrics: &Registry,
 ) -> Result<Worker, String> {
     let driver = match io {
@@ -124,8 +146,8 @@ fn start_worker(
     };
     let counters = options.counters.clone();
     let (orders, inbox) = ringway_io::mailbox(MAILBOX);
-    let gauge = Arc::<LaneGauge>::default();
-    let (log, lane_gauge, clients) = (access_log.writer(index), gauge.clone(), clients.clone());
+    let gauge = shared.gauge.clone();
+    let log = access_log.writer(index);
     let (up, is_up) = mpsc::channel();
     // Only spread matters here, not secrecy: it seeds load balancing and the random part of request ids.
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), index);
@@ -133,10 +155,10 @@ fn start_worker(
         .name(format!("ringway-{index}"))
         .spawn(move || {
             ringway_io::run(options, move || async move {
-                let lane = std::rc::Rc::new(Lane::new(index, log, lane_gauge, clients, seed));
+                let lane = std::rc::Rc::new(Lane::new(index, log, shared, seed));
                 // The receiver waits; it is gone only if the process is ending.
                 let _ = up.send(ringway_io::driver());
-                lane.run(inbox).await;
+                lane.run(inbox, handed).await;
             })
         });
     let thread = thread.map_err(|e| format!("worker {index}: no thread: {e}"))?;
@@ -203,10 +225,11 @@ impl Supervisor {
                 let ours = self.doors.values().any(|a| a.port() == address.port());
                 match sockets::listen(*address, self.lanes.len(), ours) {
                     Ok((local, sockets)) => {
-                        by_worker
-                            .iter_mut()
-                            .zip(sockets)
-                            .for_each(|(w, s)| w.push((key.clone(), s)));
+                        let crowd = Crowd::new(key.clone(), self.lanes.len());
+                        for (worker, socket) in by_worker.iter_mut().zip(sockets) {
+                            let crowd = crowd.clone();
+                            worker.push(NewDoor { socket, crowd });
+                        }
                         bound.insert(key, local);
                     }
                     Err(error) => errors.push(format!(
@@ -307,10 +330,11 @@ impl Proxy for Supervisor {
     }
 
     fn in_flight(&self) -> InFlight {
-        let sum = |of: fn(&LaneGauge) -> u64| self.lanes.iter().map(|w| of(&w.gauge)).sum();
+        let exchanges = |w: &Worker| w.gauge.exchanges.load(Ordering::Relaxed);
         InFlight {
-            connections: sum(|g| g.connections.load(Ordering::Relaxed)),
-            exchanges: sum(|g| g.exchanges.load(Ordering::Relaxed)),
+            // Those that are on their way from one worker to another, too.
+            connections: self.clients.in_use().into(),
+            exchanges: self.lanes.iter().map(exchanges).sum(),
         }
     }
 
@@ -383,7 +407,7 @@ impl Gauges for PlanGauges {
 }
 
 /// `ringway run`: start, serve, and answer the exit code after the stop.
-pub fn run(files: ConfigFiles, loaded: Loaded) -> ExitCode {
+pub fn run(files: ConfigFiles, loaded: Loaded, spread: Spread) -> ExitCode {
     let guard = process_log::init("info");
     let config = match loaded.accept() {
         Ok((config, _)) => config,
@@ -399,7 +423,7 @@ pub fn run(files: ConfigFiles, loaded: Loaded) -> ExitCode {
     ringway_io::without_huge_pages();
     let metrics = Registry::new(worker_count(&config));
     metrics.set_process_log(guard.drops());
-    let supervisor = match start(&config, metrics.clone()) {
+    let supervisor = match start_with(&config, metrics.clone(), spread) {
         Ok(supervisor) => supervisor,
         Err(error) => {
             tracing::error!("{error}");

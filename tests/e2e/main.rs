@@ -16,6 +16,7 @@ mod retries;
 mod rewriting;
 mod routing;
 mod splitting;
+mod spread;
 mod starvation;
 mod stop;
 mod stopping;

@@ -86,6 +86,7 @@ pub struct Setup {
     io: Io,
     workers: u16,
     server: String,
+    arguments: Vec<&'static str>,
 }
 
 impl Setup {
@@ -95,12 +96,19 @@ impl Setup {
             io,
             workers: 2,
             server: String::new(),
+            arguments: Vec::new(),
         }
     }
 
     /// Another number of workers.
     pub fn workers(mut self, workers: u16) -> Setup {
         self.workers = workers;
+        self
+    }
+
+    /// One more argument for `ringway run`.
+    pub fn argument(mut self, argument: &'static str) -> Setup {
+        self.arguments.push(argument);
         self
     }
 
@@ -166,7 +174,8 @@ impl Proxy {
             &setup.text(toml, &scratch.file("admin.sock")),
         );
         let mut command = Command::new(binary());
-        command.arg("run").arg(&file).current_dir(scratch.path());
+        command.arg("run").args(&setup.arguments).arg(&file);
+        command.current_dir(scratch.path());
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -94,6 +94,16 @@ pub(crate) struct Subject {
     kind: &'static Kind,
 }
 
+/// Ringway's ways to run that are compared with its own default.
+const EPOLL: &str = "epoll";
+const KERNEL: &str = "kernel";
+
+/// Is it Ringway run in another way, not another build?
+pub(crate) fn is_same_program(name: &str) -> bool {
+    let mut words = name.split('-');
+    words.next() == Some(ringway::KIND.name) && words.all(|word| [EPOLL, KERNEL].contains(&word))
+}
+
 /// All names that need no path.
 pub(crate) fn names() -> Vec<&'static str> {
     KINDS.iter().map(|kind| kind.name).collect()
@@ -163,6 +173,11 @@ impl Subject {
             .join(" ")
     }
 
+    /// Ringway, in this way?
+    fn runs(&self, way: &str) -> bool {
+        is_same_program(&self.name) && self.name.split('-').any(|word| word == way)
+    }
+
     pub(crate) fn reload(&self) -> Reload {
         self.kind.reload
     }
@@ -179,7 +194,7 @@ impl Subject {
 
     fn files(&self, job: Job<'_>) -> Vec<File> {
         let mut files = (self.kind.files)(job);
-        if self.name == "ringway-epoll" {
+        if self.runs(EPOLL) {
             for (_, text) in &mut files {
                 *text = text.replace("[server]\n", "[server]\nio = \"epoll\"\n");
             }
@@ -203,6 +218,9 @@ impl Subject {
         let mut command = Command::new(&self.program);
         let arguments = (self.kind.arguments)(job);
         command.args(arguments.iter().map(|argument| at.fill(argument)));
+        if self.runs(KERNEL) {
+            command.arg("--kernel-spread");
+        }
         command.envs((self.kind.environment)(job));
         command
     }

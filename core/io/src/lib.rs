@@ -44,7 +44,7 @@ pub use buffers::Buf;
 pub use counters::Counters;
 pub use counting::{CountingAllocator, allocations_of};
 pub use dial::dial;
-pub use listener::Listener;
+pub use listener::{Accepted, Listener};
 pub use mailbox::{Receiver, Sender, mailbox};
 pub use pin::{allowed_cpus, without_huge_pages};
 pub use probe::{Probe, UringFeatures, probe};

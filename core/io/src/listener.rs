@@ -55,17 +55,23 @@ impl Listener {
 
     /// The next connection (TCP_NODELAY set). EMFILE/ENFILE/ENOBUFS: counted, waits 50 ms and goes on by itself. Cancel-safe.
     pub async fn accept(&self) -> io::Result<Stream> {
-        poll_fn(|cx| self.poll_accept(cx)).await
+        self.take().await?.stream()
     }
 
     /// As `accept`, for futures written by hand.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
-        let accepted = self.owner.io(|w, io, index| {
-            let accepted = io.poll_accept(w, index, cx);
-            accepted.map_ok(|index| Owner::new(w, index))
-        });
-        match accepted {
-            Some(accepted) => accepted.map_ok(Stream::from_owner),
+        self.poll_take(cx).map(|taken| taken?.stream())
+    }
+
+    /// As `accept`, but the connection may still go to any worker.
+    pub async fn take(&self) -> io::Result<Accepted> {
+        poll_fn(|cx| self.poll_take(cx)).await
+    }
+
+    fn poll_take(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        let taken = self.owner.io(|w, io, index| io.poll_take(w, index, cx));
+        match taken {
+            Some(taken) => taken.map_ok(|fd| Accepted { fd }),
             None => Poll::Ready(Err(errno::worker_ended())),
         }
     }
@@ -98,13 +104,32 @@ impl Listener {
     }
 }
 
+/// A connection that was accepted and is no worker's yet: nothing was read from it, no driver knows it. Dropping it closes.
+#[derive(Debug)]
+pub struct Accepted {
+    fd: OwnedFd,
+}
+
+impl Accepted {
+    /// Make it the calling worker's. No system call but the one with which epoll learns of a socket.
+    ///
+    /// Errors: epoll refuses it (no memory), or there is no worker on this thread.
+    pub fn stream(self) -> io::Result<Stream> {
+        let made = with_worker(|w| {
+            let index = w.io.borrow_mut().adopt(w, self.fd, 0)?;
+            Ok(Stream::from_owner(Owner::new(w, index)))
+        });
+        made.unwrap_or_else(|| Err(errno::worker_ended()))
+    }
+}
+
 impl Io {
-    fn poll_accept(
+    fn poll_take(
         &mut self,
         w: &Worker,
         index: u32,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<u32>> {
+    ) -> Poll<io::Result<OwnedFd>> {
         let listen = self.slots.at(index).listen.as_mut();
         let queued = listen.and_then(|l| l.queue.pop_front());
         let next = queued.or_else(|| match self.driver {
@@ -114,7 +139,7 @@ impl Io {
         if let Some(fd) = next {
             counters::add(&w.counters.accepted, 1);
             self.want_more(w, index);
-            return Poll::Ready(self.adopt(w, fd, 0));
+            return Poll::Ready(Ok(fd));
         }
         let slot = self.slots.at(index);
         if slot.rx_errno != 0 {

@@ -1,6 +1,6 @@
 //! A bounded way into a worker from any thread.
 //!
-//! Not for the data path: what workers do for a request needs no other thread.
+//! Not for what is done for each request: that needs no other thread. A connection may come this way, once.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -36,12 +36,16 @@ pub fn mailbox<T: Send>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 }
 
 impl<T: Send> Sender<T> {
-    /// Gives it back when the mailbox is full or the receiver is gone.
+    /// Gives it back when the mailbox is full or the receiver is gone. Should the receiver go meanwhile, it is dropped.
     pub fn send(&self, t: T) -> Result<(), T> {
         if self.0.receiver_gone.load(SeqCst) {
             return Err(t);
         }
         self.0.queue.push(t)?;
+        if self.0.receiver_gone.load(SeqCst) {
+            // It went between the two, and what it did not see would lie here for as long as there is a sender.
+            while self.0.queue.pop().is_some() {}
+        }
         self.0.waker.wake();
         Ok(())
     }

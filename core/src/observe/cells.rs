@@ -232,6 +232,25 @@ pub struct LogCell {
     pub dropped: Count,
 }
 
+/// What one worker counts of its clients.
+#[derive(Debug, Default)]
+pub struct LaneCell {
+    pub(super) open: Level,
+    pub(super) handed: Count,
+}
+
+impl LaneCell {
+    /// The number of client connections that this worker serves moved by `delta`.
+    pub fn connections(&self, delta: i64) {
+        self.open.add(delta);
+    }
+
+    /// A connection that this worker had accepted went to another one.
+    pub fn handed(&self) {
+        self.handed.add(1);
+    }
+}
+
 /// The cells of one name: a padded block for each worker.
 #[derive(Debug)]
 pub struct Cells<C> {
@@ -247,6 +266,8 @@ pub type RouteCells = Cells<RouteCell>;
 pub type ClusterCells = Cells<ClusterCell>;
 /// The cells of a listener.
 pub type ListenerCells = Cells<ListenerCell>;
+/// The cells of the workers.
+pub type LaneCells = Cells<LaneCell>;
 
 impl<C: Default> Cells<C> {
     pub(super) fn new(name: &str, workers: usize) -> Self {

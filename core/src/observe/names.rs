@@ -136,6 +136,8 @@ metrics! {
     WORKER_POLLS = counter("ringway_worker_polls_total", &["worker"], "Times that a task was run.");
     WORKER_BUSY = counter("ringway_worker_busy_seconds_total", &["worker"], "Time not spent waiting for the kernel.");
     WORKER_ACCEPTED = counter("ringway_worker_accepted_total", &["worker"], "Connections accepted.");
+    WORKER_CONNECTIONS = gauge("ringway_worker_connections", &["worker"], "Client connections that the worker serves now.");
+    WORKER_HANDED = counter("ringway_worker_connections_handed_total", &["worker"], "Accepted connections that went, before their first byte, to a worker with clearly fewer.");
     WORKER_ACCEPT_ERRORS = counter("ringway_worker_accept_errors_total", &["worker"], "Failed accepts, such as no file descriptors left.");
     WORKER_EXHAUSTED = counter("ringway_worker_buffers_exhausted_total", &["worker"], "Times that no receive buffer was free.");
     WORKER_SQ_FULL = counter("ringway_worker_submission_queue_full_total", &["worker"], "Times that the submission queue was full.");

@@ -11,8 +11,8 @@ use ringway_io::Counters;
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::cells::{
-    Cells, ClusterCell, ClusterCells, ListenerCell, ListenerCells, LogCell, PROTOCOL_ERROR_LABELS,
-    ProcessCells, RouteCell, RouteCells,
+    Cells, ClusterCell, ClusterCells, LaneCells, ListenerCell, ListenerCells, LogCell,
+    PROTOCOL_ERROR_LABELS, ProcessCells, RouteCell, RouteCells,
 };
 use super::render;
 
@@ -159,6 +159,7 @@ pub struct Registry {
     names: Mutex<Names>,
     process: ProcessCells,
     logs: Cells<LogCell>,
+    lanes: Arc<LaneCells>,
     io: Mutex<Vec<Option<Running>>>,
     process_log: OnceLock<ErrorCounter>,
     started_unix_ms: u64,
@@ -190,6 +191,7 @@ impl Registry {
             names: Mutex::new(names),
             process: ProcessCells::default(),
             logs: Cells::new("", workers),
+            lanes: Arc::new(Cells::new("", workers)),
             io: Mutex::new((0..workers).map(|_| None).collect()),
             process_log: OnceLock::new(),
             started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
@@ -256,6 +258,11 @@ impl Registry {
     /// The access log's cells of a worker, for that worker alone to write to.
     pub fn log(&self, worker: usize) -> &LogCell {
         self.logs.of(worker)
+    }
+
+    /// What workers count of their clients, each in its own cell.
+    pub(crate) fn lanes(&self) -> &Arc<LaneCells> {
+        &self.lanes
     }
 
     /// The page: Prometheus text format 0.0.4.

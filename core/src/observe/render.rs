@@ -36,8 +36,8 @@ pub(super) fn reserved_series(workers: usize) -> usize {
     process + others + workers * WORKER_SERIES
 }
 
-/// Lines of a worker: its driver and 16 counters.
-const WORKER_SERIES: usize = 17;
+/// Lines of a worker: its driver and 18 counters.
+const WORKER_SERIES: usize = 19;
 
 /// The whole page.
 pub(super) fn page(registry: &Registry, gauges: &dyn Gauges) -> String {
@@ -450,10 +450,10 @@ fn workers(page: &mut Page, registry: &Registry) {
     let running: Vec<_> = io
         .iter()
         .enumerate()
-        .filter_map(|(worker, running)| Some((worker.to_string(), running.as_ref()?)))
+        .filter_map(|(index, running)| Some((index, index.to_string(), running.as_ref()?)))
         .collect();
     page.family(&names::WORKER_INFO);
-    for (worker, io) in &running {
+    for (_, worker, io) in &running {
         page.sample(&names::WORKER_INFO, &[worker, io.driver], 1);
     }
     let families: [Column<Counters, u64>; 15] = [
@@ -479,12 +479,23 @@ fn workers(page: &mut Page, registry: &Registry) {
     ];
     for (metric, read) in families {
         page.family(metric);
-        for (worker, io) in &running {
+        for (_, worker, io) in &running {
             page.sample(metric, &[worker], read(&io.counters));
         }
     }
+    let lanes = registry.lanes();
+    page.family(&names::WORKER_CONNECTIONS);
+    for (index, worker, _) in &running {
+        let open = lanes.of(*index).open.get();
+        page.sample(&names::WORKER_CONNECTIONS, &[worker], open);
+    }
+    page.family(&names::WORKER_HANDED);
+    for (index, worker, _) in &running {
+        let handed = lanes.of(*index).handed.get();
+        page.sample(&names::WORKER_HANDED, &[worker], handed);
+    }
     page.family(&names::WORKER_BUSY);
-    for (worker, io) in &running {
+    for (_, worker, io) in &running {
         let busy = Seconds(io.counters.busy_ns.load(Relaxed) / 1_000);
         page.sample(&names::WORKER_BUSY, &[worker], busy);
     }
