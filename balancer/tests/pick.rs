@@ -112,7 +112,7 @@ fn p2c_levels_what_runs() {
     ];
     for (weights, held, allowed) in cases {
         let endpoints = cluster(Algorithm::P2c, weights);
-        let mut running: Vec<Active> = Vec::new();
+        let mut running: Vec<Active<'_>> = Vec::new();
         for dice in 0..(*held as u64 * 20) {
             if running.len() == *held {
                 // Ends in an order that has nothing to do with the endpoints.
@@ -140,7 +140,7 @@ fn p2c_levels_what_runs() {
 fn p2c_avoids_a_busy_one_of_two() {
     for weights in [[1, 1], [1, 1_000_000], [1_000_000, 1]] {
         let endpoints = cluster(Algorithm::P2c, &weights);
-        let _busy: Vec<Active> = (0..1000)
+        let _busy: Vec<Active<'_>> = (0..1000)
             .map(|_| Active::new(&endpoints.get(0).load))
             .collect();
         let counts = counts(&endpoints, 1000);

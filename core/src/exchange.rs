@@ -337,11 +337,10 @@ impl<'a> Exchange<'a> {
         let cluster = facts.cluster.map(|c| &plan.clusters[c]);
         if let Some(cluster) = cluster {
             let upstream_us = facts.first_byte_us.unwrap_or(0);
-            cluster.cells.of(worker).exchange(
-                facts.upstream_status,
-                flag,
-                upstream_us,
-            );
+            cluster
+                .cells
+                .of(worker)
+                .exchange(facts.upstream_status, flag, upstream_us);
         }
         let mut log = self.lane.log.borrow_mut();
         if !log.enabled() {
