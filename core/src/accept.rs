@@ -1,6 +1,6 @@
 //! Step 1: a listening socket of one worker, and the connections that come through it. It knows nothing of protocols.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::{IpAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use ringway_io as io;
 use crate::flow;
 use crate::lane::{Lane, LanePlan};
 use crate::observe::ListenerCells;
+use crate::proxied::Ends;
 
 /// A pause after an accept that failed for a reason of its own (exhaustion is waited for in the runtime): long enough not to
 /// spin, short enough not to be noticed.
@@ -125,6 +126,7 @@ fn admit(stream: io::Stream, door: &Rc<Door>, lane: &Rc<Lane>) {
     let client = Client {
         stream,
         peer,
+        ends: OnceCell::new(),
         door: door.clone(),
         received: Cell::new(0),
         sent: Cell::new(0),
@@ -138,8 +140,10 @@ fn admit(stream: io::Stream, door: &Rc<Door>, lane: &Rc<Lane>) {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) stream: io::Stream,
-    /// The other end's address; loopback stands for a Unix socket's.
+    /// The client's address: that of the socket's other end (loopback stands for a Unix socket's), or by a PROXY header.
     pub(crate) peer: IpAddr,
+    /// Both ends with their ports, where somebody asked.
+    pub(crate) ends: OnceCell<Box<Ends>>,
     pub(crate) door: Rc<Door>,
     /// Payload bytes of the current exchange from this client, counted as they move.
     pub(crate) received: Cell<u64>,
