@@ -2,8 +2,8 @@
 //! Not the `[defaults]` table of a file, which comes before them.
 
 use crate::model::{
-    Balance, ClusterLimits, HostSent, Io, ListenerLimits, ListenerTimeouts, LogTo, RouteTimeouts,
-    Workers,
+    Balance, ClusterLimits, HostSent, Io, ListenerLimits, ListenerTimeouts, LogTo, ProxySent,
+    RouteTimeouts, Workers,
 };
 use crate::units::{show_duration, show_size};
 use std::sync::LazyLock;
@@ -56,6 +56,7 @@ pub(crate) const CLUSTER_LIMITS: ClusterLimits = ClusterLimits {
     queue_for: Duration::from_secs(1),
 };
 pub(crate) const HOST: HostSent = HostSent::Keep;
+pub(crate) const PROXY_SENT: ProxySent = ProxySent::Off;
 pub(crate) const POOL_IDLE: Duration = Duration::from_secs(4);
 pub(crate) const ADMIN_SOCKET: &str = "/run/ringway/admin.sock";
 pub(crate) const LOG_TO: LogTo = LogTo::Stdout;
@@ -183,6 +184,11 @@ fn listener() -> Vec<Default> {
             or_none(limits.connections, |count| count.to_string()),
             "The limit of open files is the bound until one is written.",
         ),
+        row(
+            "[listeners.x] proxy_protocol",
+            "none".to_owned(),
+            "Whoever may send a PROXY header may choose who to be, so it is never guessed: only where it is written, only from whom it says.",
+        ),
     ]
 }
 
@@ -254,6 +260,12 @@ fn cluster() -> Vec<Default> {
         HostSent::Upstream => "upstream".to_owned(),
         HostSent::Literal(host) => host,
     };
+    let proxy_sent = match PROXY_SENT {
+        ProxySent::Off => "off",
+        ProxySent::V1 => "v1",
+        ProxySent::V2 => "v2",
+        ProxySent::V2Crc32c => "v2_crc32c",
+    };
     vec![
         row(
             "[clusters.x] balance",
@@ -289,6 +301,11 @@ fn cluster() -> Vec<Default> {
             "[clusters.x] pool.idle",
             time(POOL_IDLE),
             "Shorter than the idle timeout of common servers (5 s), so that they do not close just as we send.",
+        ),
+        row(
+            "[clusters.x] proxy_protocol",
+            text(proxy_sent),
+            "A service that does not expect a PROXY header takes it for a broken request. With one, each client has upstream connections of its own.",
         ),
         row(
             "[clusters.x] endpoints.weight",

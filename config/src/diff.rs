@@ -145,6 +145,12 @@ fn listener(old: &Listener, new: &Listener, a: &Config, b: &Config) -> Vec<Strin
     note(&mut changed, "bind", &old.bind, &new.bind);
     note(&mut changed, "timeouts", &old.timeouts, &new.timeouts);
     note(&mut changed, "limits", &old.limits, &new.limits);
+    note(
+        &mut changed,
+        "proxy_protocol",
+        &old.proxy_protocol,
+        &new.proxy_protocol,
+    );
     let to = |to: Option<usize>, config: &Config| to.map(|to| cluster_name(config, to).to_owned());
     note(&mut changed, "to", &to(old.to, a), &to(new.to, b));
     changed
@@ -256,6 +262,12 @@ fn cluster(old: &Cluster, new: &Cluster) -> Vec<String> {
         &old.pool_idle,
         &new.pool_idle,
         shown,
+    );
+    note(
+        &mut changed,
+        "proxy_protocol",
+        &old.proxy_protocol,
+        &new.proxy_protocol,
     );
     changed
 }

@@ -116,6 +116,7 @@ fn inline_endpoints_are_a_cluster_with_every_default() {
     assert_eq!(cluster.balance, Balance::P2c);
     assert_eq!(cluster.host, HostSent::Keep);
     assert_eq!(cluster.pool_idle, seconds(4));
+    assert_eq!(cluster.proxy_protocol, ProxySent::Off);
     assert_eq!(
         cluster.limits,
         ClusterLimits {
@@ -151,7 +152,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
          [[routes]]\nmatch = {{ path = \"/r\" }}\nredirect = {}\n\
          [[routes]]\nmatch = {{ path = \"/a\" }}\nrespond = {}\n\
          [[routes]]\nto = [{}]\ntimeouts = {}\n\
-         [clusters.c]\nbalance = {}\nlimits = {}\nhost = {}\npool = {}\nendpoints = [{}]\n",
+         [clusters.c]\nbalance = {}\nlimits = {}\nhost = {}\npool = {}\nproxy_protocol = {}\nendpoints = [{}]\n",
         table(
             "[server] ",
             &["workers", "io", "drain", "trusted_proxies", "name"]
@@ -184,10 +185,14 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
             .replace("{ host = ", "")
             .replace(" }", ""),
         table("[clusters.x] pool.", &["idle"]),
+        table("[clusters.x] ", &["proxy_protocol"])
+            .replace("{ proxy_protocol = ", "")
+            .replace(" }", ""),
         table("[clusters.x] endpoints.", &["weight", "backup"])
             .replace('}', ", address = \"10.0.0.1:80\" }"),
     );
     assert_eq!(table("[[routes]] ", &["split_by"]), "{  }");
+    assert_eq!(table("[listeners.x] ", &["proxy_protocol"]), "{  }");
     assert_eq!(unseen, Vec::<&str>::new(), "not in this test");
     let bare = "[listeners.web]\nbind = \":80\"\n\
          [[routes]]\nmatch = { path = \"/r\" }\nredirect = \"/\"\n\
@@ -397,4 +402,31 @@ fn nothing_at_all_is_an_error() {
     assert_eq!((checked.errors(), checked.warnings()), (1, 0));
     assert!(checked.config.is_none());
     assert!(includes(&source("x", "include = \"a.toml\"\n[")).contains(&"a.toml".to_owned()));
+}
+
+#[test]
+fn proxy_headers_in_and_out() {
+    let config = config(
+        "[listeners.web]\nbind = \":80\"\nproxy_protocol = { from = [\"10.0.0.0/8\", \"::1\"] }\n\
+         [listeners.plain]\nbind = \":81\"\n\
+         [[routes]]\nto = [{ cluster = \"a\" }, { cluster = \"b\" }, { cluster = \"c\" }, { cluster = \"d\" }]\n\
+         [clusters.a]\nendpoints = [\"10.0.0.1:80\"]\nproxy_protocol = \"v1\"\n\
+         [clusters.b]\nlike = \"a\"\n\
+         [clusters.c]\nlike = \"a\"\nproxy_protocol = \"off\"\n\
+         [clusters.d]\nlike = \"a\"\nproxy_protocol = \"v2_crc32c\"\n",
+    );
+    let from = config.listeners[0].proxy_protocol.as_ref().unwrap();
+    let from: Vec<String> = from.iter().map(ToString::to_string).collect();
+    assert_eq!(from, ["10.0.0.0/8", "::1/128"]);
+    assert_eq!(config.listeners[1].proxy_protocol, None);
+    let sent: Vec<ProxySent> = config.clusters.iter().map(|c| c.proxy_protocol).collect();
+    assert_eq!(
+        sent,
+        [
+            ProxySent::V1,
+            ProxySent::V1,
+            ProxySent::Off,
+            ProxySent::V2Crc32c
+        ]
+    );
 }

@@ -1,6 +1,6 @@
 //! Step 1: a listening socket of one worker, and the connections that come through it. It knows nothing of protocols.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use ringway_io as io;
 use crate::flow;
 use crate::lane::{Lane, LanePlan};
 use crate::observe::ListenerCells;
+use crate::proxied::Ends;
 use crate::sockets::NewDoor;
 use crate::spread::{Crowd, Fresh, Handed, Inside};
 
@@ -183,6 +184,7 @@ fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
     let client = Client {
         stream,
         peer,
+        ends: OnceCell::new(),
         door,
         received: Cell::new(0),
         sent: Cell::new(0),
@@ -197,8 +199,10 @@ fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) stream: io::Stream,
-    /// The other end's address; loopback stands for a Unix socket's.
+    /// The client's address: that of the socket's other end (loopback stands for a Unix socket's), or by a PROXY header.
     pub(crate) peer: IpAddr,
+    /// Both ends with their ports, where somebody asked.
+    pub(crate) ends: OnceCell<Box<Ends>>,
     pub(crate) door: Inside,
     /// Payload bytes of the current exchange from this client, counted as they move.
     pub(crate) received: Cell<u64>,

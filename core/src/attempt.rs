@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ringway_balancer::{Active, Tried};
 use ringway_io as io;
+use ringway_protocols::proxy_header::Details;
 
 use crate::answer::Reply;
 use crate::exchange::Exchange;
@@ -15,6 +16,7 @@ use crate::policy::Admitted;
 use crate::queue::Turn;
 use crate::relay::framed::{self, Failure};
 use crate::upstream::Upstream;
+use crate::upstream::announce;
 use crate::upstream::fresh::{self, OpenFault};
 
 /// Attempts in all: one, and two more where that is safe.
@@ -118,14 +120,17 @@ async fn open(
     from_pool: bool,
 ) -> Result<Upstream, OpenFault> {
     let cells = cluster.cells.of(exchange.lane.index);
-    if from_pool && let Some(upstream) = exchange.lane.pool.borrow_mut().take(target) {
+    let header = announce::header(cluster.proxy_sent, exchange.client, Details::default());
+    let announced = header.as_deref().map_or(&[][..], Vec::as_slice);
+    if from_pool && let Some(upstream) = exchange.lane.pool.borrow_mut().take(target, announced) {
         cells.reused();
         exchange.facts_mut().reused = true;
         return Ok(upstream);
     }
     exchange.facts_mut().reused = false;
     let queue_ms = exchange.patience(cluster.queue_for_ms);
-    let turn = fresh::place(cluster, target, exchange.lane, exchange.client, queue_ms).await?;
+    let (lane, client) = (exchange.lane, exchange.client);
+    let turn = fresh::place(cluster, target, lane, client, queue_ms, announced).await?;
     let place = match turn {
         Turn::Place(place) => place,
         Turn::Instead(upstream) => {
@@ -136,7 +141,7 @@ async fn open(
     };
     let connect_ms = exchange.patience(exchange.route(admitted.route()).timeouts.connect);
     let before = io::now_us();
-    let opened = fresh::dial(cluster, target, place, exchange.lane.index, connect_ms).await;
+    let opened = fresh::dial(cluster, target, place, lane.index, connect_ms, header).await;
     let took = io::now_us().saturating_sub(before);
     cells.connect(opened.is_ok(), took);
     exchange.facts_mut().connect_us = Some(took);

@@ -42,7 +42,8 @@ impl From<Reply> for Stop {
     }
 }
 
-/// Steps 1 to 3, once per connection: accepted, then a session of the protocol that it speaks.
+/// Steps 1 to 3, once per connection: accepted, then a session of the protocol that it speaks. The session begins with
+/// `proxied::receive` where a PROXY header is to come: a drain must find and wake who waits for one.
 pub(crate) fn serve(client: Client, lane: Rc<Lane>) -> impl Future<Output = ()> {
     session::http1::serve(client, lane)
 }

@@ -16,6 +16,7 @@ pub mod observe;
 pub mod outcome;
 mod plan;
 mod policy;
+mod proxied;
 mod queue;
 mod relay;
 pub mod route;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ringway_balancer::{Endpoints, Gate, Load};
-use ringway_config::{Cidr, HostSent, SplitBy};
+use ringway_config::{Cidr, HostSent, ProxySent, SplitBy};
 use ringway_protocols::http1::HeadLimits;
 use socket2::SockAddr;
 
@@ -40,6 +40,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) body_limit: Option<u64>,
     /// Client connections over all workers.
     pub(crate) connections: Option<Arc<Gate>>,
+    /// Connections come from these alone, and each begins with a PROXY header. None: no header is looked for.
+    pub(crate) proxied_from: Option<Trusted>,
     pub(crate) cells: Arc<ListenerCells>,
     /// The route that takes everything, for a listener with `to`.
     pub(crate) only_route: Option<usize>,
@@ -121,6 +123,8 @@ pub(crate) struct ClusterPlan {
     pub(crate) queue_for_ms: u32,
     pub(crate) host: HostSent,
     pub(crate) pool_idle_ms: u32,
+    /// The header that a connection to an endpoint begins with.
+    pub(crate) proxy_sent: ProxySent,
     pub(crate) cells: Arc<ClusterCells>,
 }
 

@@ -4,12 +4,16 @@
 
 mod access_log;
 mod admin;
+mod announced;
 mod bodies;
 mod connections;
 mod discretion;
+mod golden;
 mod limits;
 mod patience;
 mod places;
+mod proxied;
+mod proxied_peers;
 mod reload;
 mod reload_files;
 mod retries;

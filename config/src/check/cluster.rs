@@ -170,6 +170,7 @@ fn built_in() -> Cluster {
         limits: defaults::CLUSTER_LIMITS,
         host: defaults::HOST,
         pool_idle: defaults::POOL_IDLE,
+        proxy_protocol: defaults::PROXY_SENT,
     }
 }
 
@@ -203,6 +204,8 @@ fn make(
         limits: first(&chain, |link| link.limits).unwrap_or(built_in.limits),
         host: first(&chain, |link| link.host.clone()).unwrap_or(built_in.host),
         pool_idle: first(&chain, |link| link.pool_idle).unwrap_or(built_in.pool_idle),
+        proxy_protocol: first(&chain, |link| link.proxy_protocol)
+            .unwrap_or(built_in.proxy_protocol),
     }
 }
 

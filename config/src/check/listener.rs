@@ -51,6 +51,7 @@ pub(crate) fn check(
             bind: listener.bind.iter().map(|bind| bind.value).collect(),
             timeouts: listener.timeouts,
             limits: limits(listener, raw, findings),
+            proxy_protocol: listener.proxy_protocol.clone(),
             to,
         });
     }

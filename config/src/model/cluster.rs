@@ -24,6 +24,8 @@ pub struct Cluster {
     pub host: HostSent,
     /// Idle upstream connections are closed after this.
     pub pool_idle: Duration,
+    /// The PROXY header with which a connection to an endpoint begins.
+    pub proxy_protocol: ProxySent,
 }
 
 /// One address of a cluster.
@@ -85,6 +87,19 @@ pub struct ClusterLimits {
     pub queue: u32,
     /// How long one waits (503).
     pub queue_for: Duration,
+}
+
+/// The PROXY header that names the client to the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxySent {
+    /// None.
+    Off,
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+    /// Binary with a checksum.
+    V2Crc32c,
 }
 
 /// Which Host the upstream sees.

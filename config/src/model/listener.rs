@@ -1,7 +1,7 @@
 //! `[listeners.x]`: where clients come in, and what they may cost.
 //! Not what is done with their requests (routes).
 
-use super::Place;
+use super::{Cidr, Place};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ pub struct Listener {
     pub timeouts: ListenerTimeouts,
     /// How much a client may send.
     pub limits: ListenerLimits,
+    /// Connections come from these sources alone, and each begins with a PROXY header that names the client. None: no header is
+    /// looked for. Never empty.
+    pub proxy_protocol: Option<Vec<Cidr>>,
     /// This listener serves one cluster, no routes needed (index into `clusters`).
     pub to: Option<usize>,
 }

@@ -8,7 +8,7 @@ use super::server::refuse_empty;
 use super::table::Table;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Balance, ClusterLimits, Endpoint, HostSent};
+use crate::model::{Balance, ClusterLimits, Endpoint, HostSent, ProxySent};
 use crate::place::{At, Span};
 use crate::units::quote;
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub(crate) struct Cluster {
     pub(crate) limits: Option<ClusterLimits>,
     pub(crate) host: Option<HostSent>,
     pub(crate) pool_idle: Option<Duration>,
+    pub(crate) proxy_protocol: Option<ProxySent>,
 }
 
 /// Endpoints that could be read.
@@ -63,6 +64,9 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
         .take("host")
         .and_then(|field| read_host(&field, findings));
     let pool_idle = table.take_table("pool", &keys::POOL, findings, read_pool);
+    let proxy_protocol = table
+        .take("proxy_protocol")
+        .and_then(|field| read_proxy_sent(&field, findings));
     table.finish(findings);
     Cluster {
         name,
@@ -73,6 +77,7 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
         limits,
         host,
         pool_idle,
+        proxy_protocol,
     }
 }
 
@@ -166,6 +171,16 @@ fn read_pool(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<Durati
         .and_then(|field| field.duration(Zero::Refused, findings));
     table.finish(findings);
     idle
+}
+
+fn read_proxy_sent(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<ProxySent> {
+    let words = [
+        ("off", ProxySent::Off),
+        ("v1", ProxySent::V1),
+        ("v2", ProxySent::V2),
+        ("v2_crc32c", ProxySent::V2Crc32c),
+    ];
+    field.word(&words, &[], findings)
 }
 
 /// A Host to be sent is `host` or `host:port` (RFC 9110 §7.2).

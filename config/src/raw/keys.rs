@@ -26,8 +26,8 @@ tables! {
         ["version", "include", "server", "listeners", "routes", "defaults", "clusters", "admin", "access_log"],
         ["policies", "tls", "discovery", "tracing", "tests"];
     SERVER: "[server]", ["workers", "io", "drain", "trusted_proxies", "name"], [];
-    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to"],
-        ["tls", "redirect", "tcp", "proxy_protocol", "intercept", "policies", "protocol"];
+    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "proxy_protocol"],
+        ["tls", "redirect", "tcp", "intercept", "policies", "protocol"];
     LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body"], ["handshake"];
     LISTENER_LIMITS: "`limits` of [listeners.x]",
         ["connections", "header_bytes", "headers", "target_bytes", "body"], ["per_ip"];
@@ -46,9 +46,10 @@ tables! {
     BODY_LIMITS: "`limits` of [[routes]] or [defaults]", ["body"], [];
     DEFAULTS: "[defaults]", ["timeouts", "limits"],
         ["retry", "rate_limit", "compress", "jwt", "allow", "enforce", "hedge"];
-    CLUSTER: "[clusters.x]", ["endpoints", "balance", "limits", "like", "host", "pool"],
+    CLUSTER: "[clusters.x]", ["endpoints", "balance", "limits", "like", "host", "pool", "proxy_protocol"],
         ["protocol", "tls", "health", "outlier", "panic", "slow_start", "retry", "bounded"];
     CLUSTER_LIMITS: "`limits` of [clusters.x]", ["connections", "requests", "queue", "queue_for"], [];
+    PROXY_FROM: "`proxy_protocol` of [listeners.x]", ["from"], [];
     POOL: "`pool` of [clusters.x]", ["idle"], [];
     ADMIN: "[admin]", ["bind", "token"], ["ui"];
     SECRET: "a secret", ["file", "env"], [];

@@ -5,11 +5,11 @@ use super::address;
 use super::field::{Field, Zero};
 use super::keys;
 use super::route::{To, read_to};
-use super::server::refuse_empty;
+use super::server::{read_cidr, refuse_empty};
 use super::table::Table;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{ListenerLimits, ListenerTimeouts};
+use crate::model::{Cidr, ListenerLimits, ListenerTimeouts};
 use crate::place::{At, Span};
 use std::net::SocketAddr;
 use toml::de::DeValue;
@@ -21,6 +21,7 @@ pub(crate) struct Listener {
     pub(crate) timeouts: ListenerTimeouts,
     pub(crate) limits: Option<Limits>,
     pub(crate) to: Option<At<To>>,
+    pub(crate) proxy_protocol: Option<Vec<Cidr>>,
 }
 
 /// `limits`, taken whole.
@@ -56,6 +57,9 @@ pub(crate) fn read(
     );
     let limits = table.take_table("limits", &keys::LISTENER_LIMITS, findings, read_limits);
     let to = table.take("to").and_then(|field| read_to(&field, findings));
+    let proxy_protocol = table
+        .take("proxy_protocol")
+        .and_then(|field| read_proxy_from(&field, findings));
     table.finish(findings);
     Listener {
         name,
@@ -63,6 +67,7 @@ pub(crate) fn read(
         timeouts: timeouts.unwrap_or(defaults::LISTENER_TIMEOUTS),
         limits,
         to,
+        proxy_protocol,
     }
 }
 
@@ -85,6 +90,32 @@ fn read_bind(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<Socket
             None
         }
     }
+}
+
+/// The sources have no default: whoever may choose whether to send a header may choose who to be.
+fn read_proxy_from(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Vec<Cidr>> {
+    const EXAMPLE: &str = "e.g. proxy_protocol = { from = [\"10.0.0.0/8\"] }";
+    if !matches!(field.value, DeValue::Table(_)) {
+        let message = "`proxy_protocol` of a listener says from whom headers are taken";
+        findings.error_help(field.span, message, EXAMPLE);
+        return None;
+    }
+    let mut table = Table::open("`proxy_protocol`", &keys::PROXY_FROM, field, findings)?;
+    let from = match table.take("from") {
+        Some(field) => field
+            .one_or_more(findings)
+            .iter()
+            .filter_map(|item| read_cidr(item, findings))
+            .collect(),
+        None => {
+            if !table.misspells("from") {
+                findings.error_help(field.span, "`proxy_protocol` without `from`", EXAMPLE);
+            }
+            Vec::new()
+        }
+    };
+    table.finish(findings);
+    Some(from)
 }
 
 fn read_timeouts(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<ListenerTimeouts> {

@@ -80,7 +80,7 @@ fn read_workers(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Worker
     u16::try_from(count).ok().map(Workers::Count)
 }
 
-fn read_cidr(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Cidr> {
+pub(crate) fn read_cidr(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Cidr> {
     let text = field.text("an address block like \"10.0.0.0/8\"", findings)?;
     match cidr(&text.value) {
         Ok(block) => Some(block),

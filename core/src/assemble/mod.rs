@@ -169,6 +169,7 @@ impl Assembler {
             queue_for_ms: millis(limits.queue_for),
             host: cluster.host.clone(),
             pool_idle_ms: millis(cluster.pool_idle),
+            proxy_sent: cluster.proxy_protocol,
             cells: self.metrics.cluster(&cluster.name),
         }
     }
@@ -258,6 +259,7 @@ impl Assembler {
             },
             body_limit: limits.body,
             connections: limits.connections.map(gate),
+            proxied_from: listener.proxy_protocol.clone().map(Trusted),
             cells: self.metrics.listener(&listener.name),
             only_route,
         }

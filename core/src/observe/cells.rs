@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 use ringway_protocols::http1::{ChunkFault, RequestFault};
+use ringway_protocols::proxy_header::ProxyFault;
 
 use super::count::{Count, Endings, Histogram, Level};
 use crate::outcome::Flag;
+use crate::proxied;
 
 /// What one worker counts for one route.
 #[derive(Debug, Default)]
@@ -143,14 +145,15 @@ impl ClientTimeout {
 /// Room for the labels of protocol errors; arbitrary, about twice the number of faults that the parser tells apart.
 pub(super) const PROTOCOL_ERRORS: usize = 96;
 
-/// Refusals that are not the parser's: a path that cannot be normalised.
-const OWN_ERRORS: [&str; 1] = ["path"];
+/// Refusals that are not the parsers': a path that cannot be normalised, a connection from where no PROXY header may come.
+const OWN_ERRORS: [&str; 2] = ["path", proxied::SOURCE_LABEL];
 
 /// Labels of the protocol errors, in the order of their cells; the last one is `other`.
 pub(super) static PROTOCOL_ERROR_LABELS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let requests = RequestFault::ALL.iter().map(|f| f.label());
     let chunks = ChunkFault::ALL.iter().map(|f| f.label());
-    error_table(requests.chain(chunks).chain(OWN_ERRORS))
+    let headers = ProxyFault::ALL.iter().map(|f| f.label());
+    error_table(requests.chain(chunks).chain(OWN_ERRORS).chain(headers))
 });
 
 /// Each label once, cut to the room that there is, `other` at the end.
@@ -211,8 +214,8 @@ impl ListenerCell {
         self.refused.add(1);
     }
 
-    /// A client's bytes were refused. `label` is that of a request or chunk fault, or `path` for a path that
-    /// cannot be normalised; any other is counted as `other`.
+    /// A client's bytes were refused. `label` is that of a request, chunk or PROXY header fault, `path` for a path that
+    /// cannot be normalised, or `proxy_source`; any other is counted as `other`.
     pub fn protocol_error(&self, label: &'static str) {
         self.protocol_errors[error_index(&PROTOCOL_ERROR_LABELS, label)].add(1);
     }
@@ -393,13 +396,16 @@ mod tests {
             .iter()
             .map(|f| f.label())
             .chain(ChunkFault::ALL.iter().map(|f| f.label()))
+            .chain(ProxyFault::ALL.iter().map(|f| f.label()))
             .chain(OWN_ERRORS);
+        let mut seen = std::collections::HashSet::new();
         let cell = ListenerCell::default();
         for label in faults {
             assert!(
                 PROTOCOL_ERROR_LABELS.contains(&label),
                 "{label}: raise PROTOCOL_ERRORS"
             );
+            assert!(seen.insert(label), "{label}: two faults share a cell");
             cell.protocol_error(label);
         }
         cell.protocol_error("never heard of");

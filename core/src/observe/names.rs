@@ -104,7 +104,7 @@ metrics! {
     LISTENER_OPEN = gauge("ringway_listener_connections", &["listener"], "Client connections open now.");
     LISTENER_REFUSED = counter("ringway_listener_connections_refused_total", &["listener"], "Client connections closed at once because the listener's limit was reached.");
     LISTENER_TIMEOUTS = counter("ringway_listener_timeouts_total", &["listener", "kind"], "Deadlines that clients missed: headers, idle (a kept connection without a next request) or body.");
-    LISTENER_ERRORS = counter("ringway_listener_protocol_errors_total", &["listener", "error"], "Requests refused because their bytes were not valid HTTP or above a limit, by fault.");
+    LISTENER_ERRORS = counter("ringway_listener_protocol_errors_total", &["listener", "error"], "Requests refused because their bytes were not valid HTTP or above a limit, and connections refused for their PROXY header, by fault.");
 
     ROUTE_REQUESTS = counter("ringway_route_requests_total", &["route", "code"], "Exchanges by class of the status sent to the client; none if it got no answer.");
     ROUTE_FLAGS = counter("ringway_route_flags_total", &["route", "flag"], "Exchanges that ended with something to report, by response flag. A flag appears with its first exchange.");

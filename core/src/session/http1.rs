@@ -16,6 +16,7 @@ use crate::flow::{self, After, Stop};
 use crate::lane::Lane;
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
+use crate::proxied;
 
 /// A client that is still sending after an error answer is listened to for so much and so long, then closed.
 const LINGER_BYTES: usize = 256 * 1024;
@@ -32,9 +33,16 @@ pub(crate) struct Received {
 }
 
 /// Serve requests until the connection ends.
-pub(crate) async fn serve(client: Client, lane: Rc<Lane>) {
+pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let _seat = lane.enter_session(waker, client.door.cells());
+    if proxied::is_expected(&client)
+        && io::pooled(proxied::receive(&mut client, &lane))
+            .await
+            .is_err()
+    {
+        return;
+    }
     let mut first = true;
     let after = loop {
         match next_request(&client, &lane, first).await {

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use ringway_balancer::Permit;
-use ringway_io as io;
+use ringway_io::{self as io, OutBuf};
 
 use super::{Ties, Upstream};
 use crate::accept::Client;
@@ -32,6 +32,7 @@ pub(crate) async fn place(
     lane: &Lane,
     client: &Client,
     queue_ms: u32,
+    header: &[u8],
 ) -> Result<Turn<Upstream>, OpenFault> {
     let gate = &cluster.connections;
     if let Some(place) = gate.try_enter() {
@@ -43,8 +44,10 @@ pub(crate) async fn place(
     {
         return Ok(Turn::Place(place));
     }
-    let returned =
-        |cx: &mut std::task::Context<'_>| lane.pool.borrow_mut().take_or_wait(target, cx.waker());
+    let returned = |cx: &mut std::task::Context<'_>| {
+        let mut pool = lane.pool.borrow_mut();
+        pool.take_or_wait(target, header, cx.waker())
+    };
     let turn = queue::wait(gate, queue_ms, client, returned).await;
     turn.map_err(|why| match why {
         NoPlace::Full => OpenFault::NoPlace,
@@ -52,21 +55,30 @@ pub(crate) async fn place(
     })
 }
 
-/// Connect to `target`.
+/// Connect to `target`. The PROXY header, if there is one, goes out with what is sent first.
 pub(crate) async fn dial(
     cluster: &ClusterPlan,
     target: &Arc<Target>,
     place: Permit,
     worker: usize,
     connect_ms: u32,
+    header: Option<OutBuf>,
 ) -> Result<Upstream, OpenFault> {
     match io::dial(&target.address, connect_ms).await {
-        Ok(stream) => Ok(Upstream {
-            stream,
-            target: target.clone(),
-            ties: Ties::new(cluster, worker, place),
-            reused: false,
-        }),
+        Ok(stream) => {
+            let announced = header.as_deref().map_or(&[][..], Vec::as_slice).into();
+            if let Some(header) = header {
+                // The queue of a fresh connection is empty.
+                let _ = stream.queue(header);
+            }
+            Ok(Upstream {
+                stream,
+                target: target.clone(),
+                ties: Ties::new(cluster, worker, place),
+                header: announced,
+                reused: false,
+            })
+        }
         Err(error) if error.kind() == ErrorKind::TimedOut => Err(OpenFault::TimedOut),
         Err(error) => Err(OpenFault::Failed(error)),
     }

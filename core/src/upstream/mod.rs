@@ -1,5 +1,6 @@
 //! Step 7: a connection to the endpoint that was picked: an idle one from this worker's pool, or a fresh one.
 
+pub(crate) mod announce;
 pub(crate) mod fresh;
 pub(crate) mod pool;
 
@@ -17,6 +18,8 @@ pub(crate) struct Upstream {
     pub(crate) stream: Stream,
     pub(crate) target: Arc<Target>,
     pub(crate) ties: Ties,
+    /// The PROXY header that it began with; empty without one.
+    pub(crate) header: Box<[u8]>,
     /// It has served before: it may have been closed at the other end just now.
     pub(crate) reused: bool,
 }

@@ -32,10 +32,13 @@ struct Idle {
 }
 
 impl Pool {
-    /// An idle connection that still stands.
-    pub(crate) fn take(&mut self, target: &Arc<Target>) -> Option<Upstream> {
+    /// An idle connection that still stands and began with the same PROXY header (empty: with none).
+    pub(crate) fn take(&mut self, target: &Arc<Target>, header: &[u8]) -> Option<Upstream> {
         let idle = self.idle.get_mut(target.id as usize)?;
-        while let Some(Idle { mut upstream, .. }) = idle.pop() {
+        // Without headers, and with those of few clients, the last one fits.
+        let fits = |idle: &Idle| *idle.upstream.header == *header;
+        while let Some(at) = idle.iter().rposition(fits) {
+            let Idle { mut upstream, .. } = idle.remove(at);
             self.count -= 1;
             upstream.ties.idle(-1);
             // A reload may have given the id to another endpoint.
@@ -48,9 +51,14 @@ impl Pool {
     }
 
     /// The same, or be woken when one comes back.
-    pub(crate) fn take_or_wait(&mut self, target: &Arc<Target>, waker: &Waker) -> Option<Upstream> {
+    pub(crate) fn take_or_wait(
+        &mut self,
+        target: &Arc<Target>,
+        header: &[u8],
+        waker: &Waker,
+    ) -> Option<Upstream> {
         self.waiting.retain(|(_, other)| !other.will_wake(waker));
-        let taken = self.take(target);
+        let taken = self.take(target, header);
         if taken.is_none() {
             self.waiting.push_back((target.id, waker.clone()));
         }
@@ -65,6 +73,10 @@ impl Pool {
             return;
         }
         if upstream.ties.is_wanted() {
+            // Announced for one client it is of no use to whoever waits, its place is.
+            if !upstream.header.is_empty() {
+                return;
+            }
             let waits = |(other, _): &(u32, Waker)| *other == upstream.target.id;
             match self
                 .waiting
@@ -81,7 +93,12 @@ impl Pool {
         }
         let idle = &mut self.idle[id];
         if idle.len() >= MOST_IDLE {
-            return;
+            if upstream.header.is_empty() {
+                return;
+            }
+            // Each is of use to one client alone, and the oldest one's is the least likely to come back.
+            idle.remove(0).upstream.ties.idle(-1);
+            self.count -= 1;
         }
         upstream.stream.clear_deadline();
         upstream.ties.idle(1);
