@@ -83,6 +83,12 @@ impl Door {
         self.socket.borrow().is_none()
     }
 
+    /// Whether its listener passes bytes on and reads no HTTP.
+    pub(crate) fn passes_bytes(&self) -> bool {
+        let plan = self.plan.borrow();
+        plan.plan.listeners[self.listener.get()].tcp.is_some()
+    }
+
     /// The plan of now, and which of its listeners this is.
     pub(crate) fn plan(&self) -> (Rc<LanePlan>, usize) {
         (self.plan.borrow().clone(), self.listener.get())
@@ -131,7 +137,7 @@ fn admit(stream: io::Stream, door: &Rc<Door>, lane: &Rc<Lane>) {
         _in_process: in_process,
         _in_listener: in_listener.flatten(),
     };
-    io::spawn(flow::serve(client, lane.clone()));
+    flow::begin(client, lane.clone());
 }
 
 /// Who came: an accepted connection.

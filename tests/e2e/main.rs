@@ -19,6 +19,7 @@ mod splitting;
 mod starvation;
 mod stop;
 mod stopping;
+mod tcp;
 mod timeouts;
 mod upgrade;
 mod upstreams;
