@@ -160,6 +160,16 @@ fn listener() -> Vec<Default> {
             "Between two reads of a body, so a long upload lives as long as it moves.",
         ),
         row(
+            "[listeners.x] tcp: timeouts.connect",
+            time(ROUTE_TIMEOUTS.connect),
+            "As for routes. The next endpoint is tried after it; that of [defaults] timeouts comes before it.",
+        ),
+        row(
+            "[listeners.x] tcp: timeouts.idle",
+            time(ROUTE_TIMEOUTS.tunnel_idle),
+            "Database sessions are quiet for long. [defaults] timeouts.tunnel_idle comes before it.",
+        ),
+        row(
             "[listeners.x] limits.header_bytes",
             bytes(limits.header_bytes.into()),
             "Large cookies fit, a memory attack does not. Answered 431.",

@@ -2,7 +2,7 @@
 //! Not places: a route that moved to another line did not change.
 
 use crate::model::{
-    Action, Address, Cluster, Config, Endpoint, Listener, Route, Server, Target, Workers,
+    Action, Address, Cluster, Config, Endpoint, Listener, Route, Server, Target, Tcp, Workers,
 };
 use crate::units::show_duration;
 use std::collections::HashMap;
@@ -153,6 +153,10 @@ fn listener(old: &Listener, new: &Listener, a: &Config, b: &Config) -> Vec<Strin
     );
     let to = |to: Option<usize>, config: &Config| to.map(|to| cluster_name(config, to).to_owned());
     note(&mut changed, "to", &to(old.to, a), &to(new.to, b));
+    let tcp = |tcp: Option<Tcp>, config: &Config| {
+        tcp.map(|t| (to(Some(t.cluster), config), t.connect, t.idle))
+    };
+    note(&mut changed, "tcp", &tcp(old.tcp, a), &tcp(new.tcp, b));
     changed
 }
 

@@ -149,6 +149,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
     let timeouts = ["connect", "first_byte", "idle", "tunnel_idle", "total"];
     let text = format!(
         "server = {}\nadmin = {}\naccess_log = {}\n[listeners.web]\nbind = \":80\"\ntimeouts = {}\nlimits = {}\n\
+         [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\ntimeouts = {}\n\
          [[routes]]\nmatch = {{ path = \"/r\" }}\nredirect = {}\n\
          [[routes]]\nmatch = {{ path = \"/a\" }}\nrespond = {}\n\
          [[routes]]\nto = [{}]\ntimeouts = {}\n\
@@ -170,6 +171,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
                 "connections"
             ]
         ),
+        table("[listeners.x] tcp: timeouts.", &["connect", "idle"]),
         table("[[routes]] redirect.", &["status"]).replace('}', ", to = \"/\" }"),
         table("[[routes]] respond.", &["status", "content_type"]),
         table("[[routes]] to.", &["weight"]).replace('}', ", cluster = \"c\" }"),
@@ -195,6 +197,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
     assert_eq!(table("[listeners.x] ", &["proxy_protocol"]), "{  }");
     assert_eq!(unseen, Vec::<&str>::new(), "not in this test");
     let bare = "[listeners.web]\nbind = \":80\"\n\
+         [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\n\
          [[routes]]\nmatch = { path = \"/r\" }\nredirect = \"/\"\n\
          [[routes]]\nmatch = { path = \"/a\" }\nrespond = {}\n\
          [[routes]]\nto = \"c\"\n[clusters.c]\nendpoints = [\"10.0.0.1:80\"]\n";
@@ -429,4 +432,37 @@ fn proxy_headers_in_and_out() {
             ProxySent::V2Crc32c
         ]
     );
+}
+
+#[test]
+fn a_listener_of_bytes() {
+    let rows = [
+        ("", "", 1_000, 3_600_000),
+        ("timeouts = { idle = \"8h\" }\n", "", 1_000, 28_800_000),
+        (
+            "",
+            "[defaults]\ntimeouts = { connect = \"3s\", tunnel_idle = \"5m\" }\n",
+            3_000,
+            300_000,
+        ),
+        // A kind is taken whole.
+        (
+            "timeouts = { connect = \"2s\" }\n",
+            "[defaults]\ntimeouts = { tunnel_idle = \"5m\" }\n",
+            2_000,
+            3_600_000,
+        ),
+    ];
+    for (own, defaults, connect, idle) in rows {
+        let text = format!(
+            "[listeners.db]\nbind = \":1\"\ntcp = \"db\"\n{own}{defaults}[clusters.db]\nendpoints = [\"a:1\"]\n"
+        );
+        let tcp = config(&text).listeners[0].tcp.unwrap();
+        assert_eq!(tcp.cluster, 0);
+        assert_eq!(
+            (tcp.connect.as_millis(), tcp.idle.as_millis()),
+            (connect, idle),
+            "{text}"
+        );
+    }
 }

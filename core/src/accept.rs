@@ -108,6 +108,12 @@ impl Door {
         self.socket.borrow().is_none()
     }
 
+    /// Whether its listener passes bytes on and reads no HTTP.
+    pub(crate) fn passes_bytes(&self) -> bool {
+        let plan = self.plan.borrow();
+        plan.plan.listeners[self.listener.get()].tcp.is_some()
+    }
+
     /// The plan of now, and which of its listeners this is.
     pub(crate) fn plan(&self) -> (Rc<LanePlan>, usize) {
         (self.plan.borrow().clone(), self.listener.get())
@@ -191,7 +197,7 @@ fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
         _in_process: fresh.in_process,
         _in_listener: fresh.in_listener,
     };
-    io::spawn(flow::serve(client, lane.clone()));
+    flow::begin(client, lane.clone());
     Ok(())
 }
 

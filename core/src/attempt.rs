@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ringway_balancer::{Active, Tried};
+use ringway_balancer::{Active, Permit, Tried};
 use ringway_io as io;
 use ringway_protocols::proxy_header::Details;
 
@@ -15,6 +15,7 @@ use crate::plan::{ClusterPlan, Target};
 use crate::policy::Admitted;
 use crate::queue::Turn;
 use crate::relay::framed::{self, Failure};
+use crate::relay::raw;
 use crate::upstream::Upstream;
 use crate::upstream::announce;
 use crate::upstream::fresh::{self, OpenFault};
@@ -38,10 +39,7 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
             Ok(upstream) => upstream,
             Err(fault) => {
                 tried.mark(index);
-                if !another_endpoint(exchange, cluster, &fault, &tried) {
-                    return Err(not_opened(exchange, cluster, target, &fault));
-                }
-                cluster.cells.of(exchange.lane.index).retry();
+                go_on(exchange, cluster, target, &fault, &tried)?;
                 continue;
             }
         };
@@ -62,6 +60,41 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
             }
         }
     }
+}
+
+/// The same for a connection without requests: bytes both ways over a fresh connection. Once that stands nothing is repeated: what an
+/// endpoint has read of a protocol that we do not know cannot be sent to another one.
+pub(crate) async fn tunnel(exchange: &mut Exchange<'_>, admitted: Admitted) -> Result<After, Stop> {
+    let plan = exchange.plan.clone();
+    let cluster = &plan.plan.clusters[admitted.cluster()];
+    let mut tried = Tried::default();
+    loop {
+        let index = pick(exchange, cluster, &admitted, &tried)?;
+        let target = &cluster.targets[index];
+        let _active = Active::new(&target.load);
+        match open_own(exchange, &admitted, cluster, target).await {
+            Ok(upstream) => return Ok(raw::pass(exchange, &admitted, upstream).await),
+            Err(fault) => {
+                tried.mark(index);
+                go_on(exchange, cluster, target, &fault, &tried)?;
+            }
+        }
+    }
+}
+
+/// After a connection that could not be made: go on to another endpoint, if that makes sense.
+fn go_on(
+    exchange: &mut Exchange<'_>,
+    cluster: &ClusterPlan,
+    target: &Target,
+    fault: &OpenFault,
+    tried: &Tried,
+) -> Result<(), Stop> {
+    if !another_endpoint(exchange, cluster, fault, tried) {
+        return Err(not_opened(exchange, cluster, target, fault));
+    }
+    cluster.cells.of(exchange.lane.index).retry();
+    Ok(())
 }
 
 /// After a connection that could not be made: whether there is an endpoint that was not tried, and time for it.
@@ -139,9 +172,42 @@ async fn open(
             return Ok(upstream);
         }
     };
+    dial(exchange, admitted, cluster, target, place, header).await
+}
+
+/// The same, but only a connection that nobody has used will do, and nobody will after it.
+async fn open_own(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    cluster: &ClusterPlan,
+    target: &Arc<Target>,
+) -> Result<Upstream, OpenFault> {
+    let queue_ms = exchange.patience(cluster.queue_for_ms);
+    let place = fresh::own_place(cluster, exchange.lane, exchange.client, queue_ms).await?;
+    let header = announce::header(cluster.proxy_sent, exchange.client, Details::default());
+    dial(exchange, admitted, cluster, target, place, header).await
+}
+
+async fn dial(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    cluster: &ClusterPlan,
+    target: &Arc<Target>,
+    place: Permit,
+    header: Option<io::OutBuf>,
+) -> Result<Upstream, OpenFault> {
+    let cells = cluster.cells.of(exchange.lane.index);
     let connect_ms = exchange.patience(exchange.route(admitted.route()).timeouts.connect);
     let before = io::now_us();
-    let opened = fresh::dial(cluster, target, place, lane.index, connect_ms, header).await;
+    let opened = fresh::dial(
+        cluster,
+        target,
+        place,
+        exchange.lane.index,
+        connect_ms,
+        header,
+    )
+    .await;
     let took = io::now_us().saturating_sub(before);
     cells.connect(opened.is_ok(), took);
     exchange.facts_mut().connect_us = Some(took);

@@ -358,7 +358,9 @@ impl<'a> Exchange<'a> {
             method: request.map_or(b"", |r| r.method()),
             authority: request.map_or(b"", |r| r.authority()),
             path: request.map_or(b"", |r| r.target()),
-            protocol: if request.is_some_and(|r| r.version() == Version::Http10) {
+            protocol: if self.listener().tcp.is_some() {
+                "TCP"
+            } else if request.is_some_and(|r| r.version() == Version::Http10) {
                 "HTTP/1.0"
             } else {
                 "HTTP/1.1"
@@ -404,6 +406,9 @@ impl<'a> Exchange<'a> {
                     text(r.authority()),
                     text(r.target())
                 ),
+                None if self.listener().tcp.is_some() => {
+                    format!("a TCP connection after {seconds:.1} s (route {route})")
+                }
                 None => format!("an unfinished request head after {seconds:.1} s"),
             });
         }

@@ -3,6 +3,8 @@
 
 use std::rc::Rc;
 
+use ringway_io as io;
+
 use crate::accept::Client;
 use crate::answer::{self, Reply};
 use crate::attempt;
@@ -42,8 +44,17 @@ impl From<Reply> for Stop {
     }
 }
 
-/// Steps 1 to 3, once per connection: accepted, then a session of the protocol that it speaks. The session begins with
-/// `proxied::receive` where a PROXY header is to come: a drain must find and wake who waits for one.
+/// Steps 1 to 3, once per connection: accepted, then a session of the protocol that its listener speaks, as a task of its own. The session
+/// begins with `proxied::receive` where a PROXY header is to come: a drain must find and wake who waits for one.
+pub(crate) fn begin(client: Client, lane: Rc<Lane>) {
+    if client.door.passes_bytes() {
+        io::spawn(session::tcp::serve(client, lane));
+    } else {
+        io::spawn(serve(client, lane));
+    }
+}
+
+/// A session of HTTP.
 pub(crate) fn serve(client: Client, lane: Rc<Lane>) -> impl Future<Output = ()> {
     session::http1::serve(client, lane)
 }
@@ -66,6 +77,28 @@ async fn steps(exchange: &mut Exchange<'_>) -> Result<After, Stop> {
     let routed = route::step::find(exchange, received)?;
     let admitted = policy::admit(exchange, routed).await?;
     attempt::run(exchange, admitted).await
+}
+
+/// Steps 4 to 8 for a connection without requests, which is one exchange: where its listener says, limits, then attempts (pick, open,
+/// bytes both ways).
+pub(crate) async fn pass(client: &Client, lane: &Rc<Lane>) -> After {
+    let mut exchange = Exchange::begin(client, lane);
+    match pass_steps(&mut exchange).await {
+        Ok(after) | Err(Stop::End(after)) => after,
+        // What it could be told, it would not understand.
+        Err(Stop::Reply(_)) => After::Abort,
+        Err(Stop::NoRequest) => {
+            exchange.forget();
+            After::Close
+        }
+    }
+}
+
+async fn pass_steps(exchange: &mut Exchange<'_>) -> Result<After, Stop> {
+    exchange.note_peer();
+    let routed = route::step::of_listener(exchange)?;
+    let admitted = policy::admit_connection(exchange, routed).await?;
+    attempt::tunnel(exchange, admitted).await
 }
 
 #[cfg(test)]

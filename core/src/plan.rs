@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) trusted: Trusted,
     /// Our name in `Via`.
     pub(crate) via: String,
+    /// How long tunnels of a listener that was removed may go on.
+    pub(crate) drain_ms: u32,
     /// Where requests that matched no route are counted.
     pub(crate) unrouted: Arc<RouteCells>,
 }
@@ -43,8 +45,10 @@ pub(crate) struct ListenerPlan {
     /// Connections come from these alone, and each begins with a PROXY header. None: no header is looked for.
     pub(crate) proxied_from: Option<Trusted>,
     pub(crate) cells: Arc<ListenerCells>,
-    /// The route that takes everything, for a listener with `to`.
+    /// The route that takes everything, for a listener with `to` or `tcp`.
     pub(crate) only_route: Option<usize>,
+    /// The cluster that gets the bytes, for a listener with `tcp`: no HTTP is spoken here.
+    pub(crate) tcp: Option<usize>,
 }
 
 /// Names a listening socket over reloads: the address as configured, with the listener's name where the port is 0 (two

@@ -24,6 +24,7 @@ mod spread;
 mod starvation;
 mod stop;
 mod stopping;
+mod tcp;
 mod timeouts;
 mod upgrade;
 mod upstreams;

@@ -4,7 +4,7 @@
 use super::cluster::Clusters;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Listener, ListenerLimits};
+use crate::model::{Listener, ListenerLimits, Tcp};
 use crate::place::Span;
 use crate::raw::{self, Raw, To};
 use crate::units::quote;
@@ -32,6 +32,8 @@ pub(crate) fn check(
         }
         names.insert(&name.value, name.span);
         check_addresses(listener, &mut addresses, findings);
+        refuse_other_protocol(listener, findings);
+        let owner = || format!("listener:{}", name.value);
         let to = listener.to.as_ref().and_then(|to| {
             if let To::Split(_) = to.value {
                 findings.error_help(
@@ -41,21 +43,76 @@ pub(crate) fn check(
                 );
                 return None;
             }
-            let owner = format!("listener:{}", name.value);
-            let targets = clusters.targets(&to.value, owner, findings);
+            let targets = clusters.targets(&to.value, owner(), findings);
             targets.first().map(|target| target.cluster)
         });
+        let tcp = tcp(listener, raw, owner(), clusters, findings);
         listeners.push(Listener {
             name: name.value.clone(),
             at: findings.place(name.span),
             bind: listener.bind.iter().map(|bind| bind.value).collect(),
-            timeouts: listener.timeouts,
+            timeouts: match (&listener.timeouts, &listener.tcp) {
+                (Some(own), None) => own.http,
+                _ => defaults::LISTENER_TIMEOUTS,
+            },
             limits: limits(listener, raw, findings),
             proxy_protocol: listener.proxy_protocol.clone(),
             to,
+            tcp,
         });
     }
     listeners
+}
+
+/// A key that nothing would act on is most likely a misunderstanding.
+fn refuse_other_protocol(listener: &raw::Listener, findings: &mut Findings<'_>) {
+    let (keys, says, help) = match &listener.tcp {
+        Some(_) => (
+            &listener.http_keys,
+            "has nothing to act on: this listener passes bytes on (`tcp`) and reads no HTTP",
+            "without `tcp` it serves HTTP",
+        ),
+        None => (
+            &listener.tcp_keys,
+            "is a key of listeners with `tcp`",
+            "for HTTP it stands in [defaults] or a route: timeouts = { connect = \"1s\" }",
+        ),
+    };
+    for key in keys {
+        findings.error_help(key.span, format!("`{}` {says}", key.value), help);
+    }
+}
+
+/// `tcp` with its patience: the listener's own `timeouts` whole, else `[defaults]`, else built in.
+fn tcp(
+    listener: &raw::Listener,
+    raw: &Raw,
+    owner: String,
+    clusters: &mut Clusters,
+    findings: &mut Findings<'_>,
+) -> Option<Tcp> {
+    let tcp = listener.tcp.as_ref()?;
+    let timeouts = match (&listener.timeouts, raw.defaults.timeouts) {
+        (None, Some(general)) => general,
+        _ => defaults::ROUTE_TIMEOUTS,
+    };
+    let own = listener.timeouts.as_ref();
+    let cluster = match &tcp.to.as_ref()?.value {
+        To::Split(_) => {
+            findings.error(tcp.span, "`tcp` of a listener is one cluster");
+            None
+        }
+        to => clusters
+            .targets(to, owner, findings)
+            .first()
+            .map(|target| target.cluster),
+    };
+    Some(Tcp {
+        // Errors keep the configuration from being used where there is none.
+        cluster: cluster.unwrap_or(0),
+        connect: own.and_then(|t| t.connect).unwrap_or(timeouts.connect),
+        idle: own.and_then(|t| t.idle).unwrap_or(timeouts.tunnel_idle),
+    })
 }
 
 /// An address that is taken, and by whom.
@@ -132,7 +189,7 @@ fn limits(listener: &raw::Listener, raw: &Raw, findings: &mut Findings<'_>) -> L
         },
         Some(own) => {
             // A kind is taken whole; that a limit goes away by it is worth a word.
-            if let (Some(body), false) = (default_body, own.has_body) {
+            if let (Some(body), false, None) = (default_body, own.has_body, &listener.tcp) {
                 let place = findings.refer(own.span, body.span);
                 let message = format!(
                     "`limits` of listener {} replaces that of [defaults] whole, so no `body` limit is left",

@@ -91,6 +91,13 @@ fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>
                 );
                 findings.error(name.span, message);
             }
+            Some(position) if listeners[position].tcp.is_some() => {
+                let message = format!(
+                    "listener \"{}\" passes bytes on (`tcp`) and reads no requests, so it asks no route",
+                    name.value
+                );
+                findings.error(name.span, message);
+            }
             Some(position) => found.push(position),
             None => {
                 let message = format!("no listener named {}", quote(&name.value));

@@ -51,7 +51,7 @@ pub(crate) fn warn(
 /// The listeners that ask routes.
 fn asking(listeners: &[Listener]) -> Vec<usize> {
     (0..listeners.len())
-        .filter(|position| listeners[*position].to.is_none())
+        .filter(|position| listeners[*position].to.is_none() && listeners[*position].tcp.is_none())
         .collect()
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn warn_of_listeners(
         }
     }
     if let (true, Some(first)) = (asking.is_empty(), raw.routes.first()) {
-        let message = "no route can match: every listener sends all to one cluster (`to`)";
+        let message = "no route can match: every listener sends all to one cluster (`to`, `tcp`)";
         findings.warn(first.span, message, None);
     }
 }

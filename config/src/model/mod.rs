@@ -11,7 +11,7 @@ mod server;
 pub use access_log::{AccessLog, LogTo};
 pub use admin::{Admin, AdminBind, Secret};
 pub use cluster::{Address, Balance, Cluster, ClusterLimits, Endpoint, HostSent, ProxySent};
-pub use listener::{Listener, ListenerLimits, ListenerTimeouts};
+pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Tcp};
 pub use route::{
     Action, HeaderEdit, HostMatch, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy,
     Target, Template, ValueMatch,

@@ -26,9 +26,9 @@ tables! {
         ["version", "include", "server", "listeners", "routes", "defaults", "clusters", "admin", "access_log"],
         ["policies", "tls", "discovery", "tracing", "tests"];
     SERVER: "[server]", ["workers", "io", "drain", "trusted_proxies", "name"], [];
-    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "proxy_protocol"],
-        ["tls", "redirect", "tcp", "intercept", "policies", "protocol"];
-    LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body"], ["handshake"];
+    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "proxy_protocol"],
+        ["tls", "redirect", "intercept", "policies", "protocol"];
+    LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body", "connect"], ["handshake"];
     LISTENER_LIMITS: "`limits` of [listeners.x]",
         ["connections", "header_bytes", "headers", "target_bytes", "body"], ["per_ip"];
     ROUTE: "[[routes]]",

@@ -12,16 +12,36 @@ use crate::findings::Findings;
 use crate::model::{Cidr, ListenerLimits, ListenerTimeouts};
 use crate::place::{At, Span};
 use std::net::SocketAddr;
+use std::time::Duration;
 use toml::de::DeValue;
 
 /// One `[listeners.x]`.
 pub(crate) struct Listener {
     pub(crate) name: At<String>,
     pub(crate) bind: Vec<At<SocketAddr>>,
-    pub(crate) timeouts: ListenerTimeouts,
+    pub(crate) timeouts: Option<Timeouts>,
     pub(crate) limits: Option<Limits>,
     pub(crate) to: Option<At<To>>,
     pub(crate) proxy_protocol: Option<Vec<Cidr>>,
+    pub(crate) tcp: Option<Tcp>,
+    /// Keys that mean something for HTTP alone, as far as they were typed.
+    pub(crate) http_keys: Vec<At<&'static str>>,
+    /// The same for TCP.
+    pub(crate) tcp_keys: Vec<At<&'static str>>,
+}
+
+/// `tcp`; what it names is None where that could not be read.
+pub(crate) struct Tcp {
+    pub(crate) to: Option<At<To>>,
+    pub(crate) span: Span,
+}
+
+/// `timeouts`, taken whole.
+pub(crate) struct Timeouts {
+    pub(crate) http: ListenerTimeouts,
+    pub(crate) connect: Option<Duration>,
+    /// `idle` where it was typed: its default depends on what the listener speaks.
+    pub(crate) idle: Option<Duration>,
 }
 
 /// `limits`, taken whole.
@@ -49,26 +69,57 @@ pub(crate) fn read(
             Vec::new()
         }
     };
+    let (mut http_keys, mut tcp_keys) = (Vec::new(), Vec::new());
+    note(&table, &["to"], &mut http_keys);
     let timeouts = table.take_table(
         "timeouts",
         &keys::LISTENER_TIMEOUTS,
         findings,
-        read_timeouts,
+        |table, findings| {
+            note(&table, &["headers", "body"], &mut http_keys);
+            note(&table, &["connect"], &mut tcp_keys);
+            Some(read_timeouts(table, findings))
+        },
     );
-    let limits = table.take_table("limits", &keys::LISTENER_LIMITS, findings, read_limits);
+    let limits = table.take_table(
+        "limits",
+        &keys::LISTENER_LIMITS,
+        findings,
+        |table, findings| {
+            let of_heads = ["header_bytes", "headers", "target_bytes", "body"];
+            note(&table, &of_heads, &mut http_keys);
+            read_limits(table, findings)
+        },
+    );
     let to = table.take("to").and_then(|field| read_to(&field, findings));
     let proxy_protocol = table
         .take("proxy_protocol")
         .and_then(|field| read_proxy_from(&field, findings));
+    let tcp = table.take("tcp").map(|field| Tcp {
+        to: read_to(&field, findings),
+        span: field.span,
+    });
     table.finish(findings);
     Listener {
         name,
         bind,
-        timeouts: timeouts.unwrap_or(defaults::LISTENER_TIMEOUTS),
+        timeouts,
         limits,
         to,
         proxy_protocol,
+        tcp,
+        http_keys,
+        tcp_keys,
     }
+}
+
+/// Remember which of these keys stand in the table, and where.
+fn note(table: &Table<'_>, keys: &[&'static str], noted: &mut Vec<At<&'static str>>) {
+    let found = keys.iter().filter_map(|key| {
+        let span = table.place_of(key)?;
+        Some(At { value: *key, span })
+    });
+    noted.extend(found);
 }
 
 fn read_bind(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<SocketAddr>> {
@@ -118,20 +169,22 @@ fn read_proxy_from(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Vec
     Some(from)
 }
 
-fn read_timeouts(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<ListenerTimeouts> {
+fn read_timeouts(mut table: Table<'_>, findings: &mut Findings<'_>) -> Timeouts {
     refuse_empty(&table, "timeouts", table.span, findings);
-    let mut timeouts = defaults::LISTENER_TIMEOUTS;
-    for (key, value) in [
-        ("headers", &mut timeouts.headers),
-        ("idle", &mut timeouts.idle),
-        ("body", &mut timeouts.body),
-    ] {
-        if let Some(field) = table.take(key) {
-            *value = field.duration(Zero::Refused, findings).unwrap_or(*value);
-        }
-    }
+    let mut take = |key| table.take(key)?.duration(Zero::Refused, findings);
+    let (headers, idle, body, connect) =
+        (take("headers"), take("idle"), take("body"), take("connect"));
     table.finish(findings);
-    Some(timeouts)
+    let built_in = defaults::LISTENER_TIMEOUTS;
+    Timeouts {
+        http: ListenerTimeouts {
+            headers: headers.unwrap_or(built_in.headers),
+            idle: idle.unwrap_or(built_in.idle),
+            body: body.unwrap_or(built_in.body),
+        },
+        connect,
+        idle,
+    }
 }
 
 fn read_limits(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<Limits> {

@@ -58,6 +58,12 @@ impl<'t> Table<'t> {
         Some(self.left.remove(at))
     }
 
+    /// Where a key that is not taken yet stands.
+    pub(crate) fn place_of(&self, key: &str) -> Option<Span> {
+        let field = self.left.iter().find(|field| field.key == key)?;
+        Some(field.key_span)
+    }
+
     /// Reads a key's table with a function, if the key is there.
     pub(crate) fn take_table<T>(
         &mut self,

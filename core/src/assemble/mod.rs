@@ -71,6 +71,7 @@ impl Assembler {
                 clusters,
                 trusted: Trusted(config.server.trusted_proxies.clone()),
                 via: config.server.name.clone(),
+                drain_ms: millis(config.server.drain),
                 unrouted: self.metrics.route("-"),
             }),
             _ => Err(errors),
@@ -210,14 +211,15 @@ impl Assembler {
         }
     }
 
-    /// A listener with `to` gets a route of its own behind those of the file.
+    /// A listener with `to` or `tcp` gets a route of its own behind those of the file.
     fn listener(
         &self,
         listener: &config::Listener,
         defaults: &config::RouteTimeouts,
         routes: &mut Vec<RoutePlan>,
     ) -> ListenerPlan {
-        let only_route = listener.to.map(|cluster| {
+        let tcp = listener.tcp.as_ref();
+        let only_route = tcp.map(|tcp| tcp.cluster).or(listener.to).map(|cluster| {
             let targets = [config::Target { cluster, weight: 1 }];
             let name = format!("listener:{}", listener.name);
             routes.push(RoutePlan {
@@ -228,7 +230,11 @@ impl Assembler {
                 },
                 request_edits: Vec::new(),
                 response_edits: Vec::new(),
-                timeouts: timeouts(defaults),
+                timeouts: tcp.map_or(timeouts(defaults), |tcp| Timeouts {
+                    connect: millis(tcp.connect),
+                    tunnel_idle: millis(tcp.idle),
+                    ..timeouts(defaults)
+                }),
                 body_limit: None,
                 cells: self.metrics.route(&name),
                 name,
@@ -262,6 +268,7 @@ impl Assembler {
             proxied_from: listener.proxy_protocol.clone().map(Trusted),
             cells: self.metrics.listener(&listener.name),
             only_route,
+            tcp: tcp.map(|tcp| tcp.cluster),
         }
     }
 }

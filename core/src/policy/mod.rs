@@ -11,7 +11,7 @@ use crate::outcome::Flag;
 use crate::queue::{self, NoPlace};
 use crate::route::step::Routed;
 
-/// Proof that a request may go on: only [`admit`] makes it, and only it opens an upstream. It holds the request's place in
+/// Proof that a request may go on: only [`admit`] and [`admit_connection`] make it, and only it opens an upstream. It holds the request's place in
 /// its cluster's limit.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -35,6 +35,19 @@ pub(crate) async fn admit(exchange: &mut Exchange<'_>, routed: Routed) -> Result
     last_hop(exchange)?;
     loops(exchange)?;
     body_limit(exchange, &routed)?;
+    let place = request_limit(exchange, &routed).await?;
+    Ok(Admitted {
+        route: routed.route(),
+        cluster: routed.cluster(),
+        _place: place,
+    })
+}
+
+/// The same for a connection without requests: it counts as one. What reads requests has nothing to say.
+pub(crate) async fn admit_connection(
+    exchange: &mut Exchange<'_>,
+    routed: Routed,
+) -> Result<Admitted, Stop> {
     let place = request_limit(exchange, &routed).await?;
     Ok(Admitted {
         route: routed.route(),

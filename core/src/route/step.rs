@@ -13,7 +13,7 @@ use crate::outcome::Flag;
 use crate::plan::ActionPlan;
 use crate::session::http1::Received;
 
-/// Proof that a route took the request and named a cluster. Only [`find`] makes it.
+/// Proof that a route took the request and named a cluster. Only [`find`] and [`of_listener`] make it.
 #[derive(Debug)]
 pub(crate) struct Routed {
     route: usize,
@@ -72,6 +72,18 @@ pub(crate) fn find(exchange: &mut Exchange<'_>, _received: Received) -> Result<R
             Ok(Routed { route, cluster })
         }
     }
+}
+
+/// The same for a connection whose bytes are nobody's requests: its listener says where they go. A reload may have made an HTTP
+/// listener of it since the connection was accepted; then there is nothing to be done with it.
+pub(crate) fn of_listener(exchange: &mut Exchange<'_>) -> Result<Routed, Stop> {
+    let listener = exchange.listener();
+    let (Some(route), Some(cluster)) = (listener.only_route, listener.tcp) else {
+        return Err(Stop::NoRequest);
+    };
+    let facts = exchange.facts_mut();
+    (facts.route, facts.cluster) = (Some(route), Some(cluster));
+    Ok(Routed { route, cluster })
 }
 
 /// Bring the path into the form that is matched and forwarded.

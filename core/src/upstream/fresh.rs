@@ -34,25 +34,47 @@ pub(crate) async fn place(
     queue_ms: u32,
     header: &[u8],
 ) -> Result<Turn<Upstream>, OpenFault> {
-    let gate = &cluster.connections;
-    if let Some(place) = gate.try_enter() {
-        return Ok(Turn::Place(place));
-    }
-    // An idle connection to another endpoint is worth less than a request that waits.
-    if lane.pool.borrow_mut().evict(gate)
-        && let Some(place) = gate.try_enter()
-    {
+    if let Some(place) = at_once(cluster, lane) {
         return Ok(Turn::Place(place));
     }
     let returned = |cx: &mut std::task::Context<'_>| {
         let mut pool = lane.pool.borrow_mut();
         pool.take_or_wait(target, header, cx.waker())
     };
-    let turn = queue::wait(gate, queue_ms, client, returned).await;
-    turn.map_err(|why| match why {
-        NoPlace::Full => OpenFault::NoPlace,
-        NoPlace::ClientGone => OpenFault::ClientGone,
+    let turn = queue::wait(&cluster.connections, queue_ms, client, returned).await;
+    turn.map_err(OpenFault::from)
+}
+
+/// The same for whoever needs a connection that nobody has used.
+pub(crate) async fn own_place(
+    cluster: &ClusterPlan,
+    lane: &Lane,
+    client: &Client,
+    queue_ms: u32,
+) -> Result<Permit, OpenFault> {
+    if let Some(place) = at_once(cluster, lane) {
+        return Ok(place);
+    }
+    let place = queue::place(&cluster.connections, queue_ms, client).await;
+    place.map_err(OpenFault::from)
+}
+
+fn at_once(cluster: &ClusterPlan, lane: &Lane) -> Option<Permit> {
+    let gate = &cluster.connections;
+    gate.try_enter().or_else(|| {
+        // An idle connection to another endpoint is worth less than a request that waits.
+        let evicted = lane.pool.borrow_mut().evict(gate);
+        evicted.then(|| gate.try_enter()).flatten()
     })
+}
+
+impl From<NoPlace> for OpenFault {
+    fn from(why: NoPlace) -> OpenFault {
+        match why {
+            NoPlace::Full => OpenFault::NoPlace,
+            NoPlace::ClientGone => OpenFault::ClientGone,
+        }
+    }
 }
 
 /// Connect to `target`. The PROXY header, if there is one, goes out with what is sent first.
