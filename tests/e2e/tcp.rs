@@ -84,6 +84,26 @@ both_drivers! {
         });
     }
 
+    fn a_proxy_header_names_the_client_and_is_passed_on(io) {
+        let own = "proxy_protocol = { from = [\"127.0.0.1\"] }";
+        let origin = echo();
+        let (proxy, address) = start(io, &db(&[origin.address()], own, "proxy_protocol = \"v1\""));
+        let header = "PROXY TCP4 203.0.113.7 198.51.100.1 4711 5432\r\n";
+        let mut client = Client::connect(address);
+        client.send(format!("{header}hello"));
+        // The header that we write stands in front of the bytes, and is what the origin sends back first.
+        let both = format!("{header}hello");
+        assert_eq!(client.wire.take(both.len()).expect("the echo"), both.as_bytes());
+        client.half_close();
+        assert_eq!(client.end(), End::Clean(Vec::new()));
+        let line = proxy.await_access("of the connection", |line| line["listener"] == "db");
+        assert_eq!(line["client"], "203.0.113.7", "{line}");
+        assert_eq!(line["bytes_in"], 5, "{line}");
+        let mut stranger = Client::connect(address);
+        stranger.send("no header at all, and long enough to be sure of it\r\n");
+        assert!(matches!(stranger.end(), End::Clean(_) | End::Reset(_)));
+    }
+
     fn much_passes_both_ways(io) {
         let origin = echo();
         let (_proxy, address) = start(io, &db(&[origin.address()], "", ""));
