@@ -17,6 +17,8 @@ use crate::stats::{Spread, spread as stats};
 
 /// Workers over which connections are spread.
 const WORKERS: usize = 2;
+/// Connections of one worker where scaling is measured.
+const EACH: usize = 64;
 /// What is asked, but for the number of connections.
 const SCENARIO: &str = "h1-small";
 
@@ -166,64 +168,85 @@ fn percent(spread: Option<Spread>) -> String {
     })
 }
 
-/// One worker on a CPU of its own, one that shares, and two that share.
+/// One worker with load and origin on the other CPU, one with both on its own, and two with both on either.
 fn scaling(
     text: &mut String,
     folder: &Path,
     subject: &Subject,
     options: &Options,
 ) -> io::Result<()> {
-    let (own, shared) = (Plan::parse("auto", 1)?, Plan::parse("auto", WORKERS)?);
-    let one_of_shared = Plan {
-        proxy: own.proxy.clone(),
-        ..shared.clone()
-    };
+    let plan = |text| Plan::parse(text, WORKERS);
     let cases = [
-        ("one, on a CPU of its own", &own, 1),
-        ("one, load and origin on its CPU too", &one_of_shared, 1),
-        ("two, load and origin on their CPUs too", &shared, WORKERS),
+        (
+            "one, load and origin far",
+            plan("proxy=0;load=1;origin=1")?,
+            1,
+        ),
+        (
+            "one, load and origin near",
+            plan("proxy=0;load=0;origin=0")?,
+            1,
+        ),
+        ("two", plan("proxy=0,1;load=0,1;origin=0,1")?, WORKERS),
+        ("two", plan("proxy=0,1;load=0,1;origin=0,1")?, WORKERS),
     ];
-    let scenario = scenario(64, options)?;
-    let mut runs = cases.map(|_| Vec::new());
+    let connections = [EACH, EACH, EACH, EACH * WORKERS];
+    let mut runs = connections.map(|_| Vec::new());
     for round in 1..=options.rounds {
-        for (runs, (_, plan, workers)) in runs.iter_mut().zip(cases) {
-            runs.push(once(&scenario, folder, subject, plan, workers, round)?);
+        for ((runs, (_, plan, workers)), connections) in
+            runs.iter_mut().zip(&cases).zip(connections)
+        {
+            let scenario = scenario(connections, options)?;
+            runs.push(once(&scenario, folder, subject, plan, *workers, round)?);
         }
     }
-    text.push_str(
-        "\n## Scaling\n\n\
-         64 connections. Throughput says little where load and origin take the same CPUs, so what counts is what one second of a\n\
-         worker's CPU does. *Gain*: what two workers with a CPU each would do compared with one, as far as that decides, against\n\
-         each of the rows with one worker; median, least and most of the rounds' ratios.\n\n\
-         | workers | CPU us per request | requests per CPU-second of a worker | requests/s | gain over the first | over the second |\n\
-         |---|---|---|---|---|---|\n",
-    );
-    for (runs_of, (name, _, workers)) in runs.iter().zip(cases) {
-        let of = |f: &dyn Fn(&Run) -> f64| stats(runs_of.iter().map(f)).map_or(0.0, |s| s.median);
-        let gain = |base: &[Run]| gain_over(base, runs_of, workers);
+    text.push_str(SCALING);
+    let costs: Vec<Vec<f64>> = runs
+        .iter()
+        .map(|runs| runs.iter().map(cost).collect())
+        .collect();
+    let mixed = costs[0]
+        .iter()
+        .zip(&costs[1])
+        .map(|(far, near)| (far + near) / 2.0);
+    let mixed: Vec<f64> = mixed.collect();
+    for (i, (name, _, workers)) in cases.iter().enumerate() {
+        let of = |f: fn(&Run) -> f64| stats(runs[i].iter().map(f)).map_or(0.0, |s| s.median);
         let _ = writeln!(
             text,
-            "| {name} | {:.2} | {:.0} | {:.0} | {} | {} |",
-            of(&cost),
-            of(&|run| 1e6 / cost(run)),
-            of(&|run| run.load.requests as f64 / run.load.seconds),
-            gain(&runs[0]),
-            gain(&runs[1])
+            "| {name} | {} | {:.2} | {:.2} | {:.0} | {:.0} | {} | {} |",
+            connections[i],
+            of(cost),
+            of(|run| run.used.user_us / run.load.requests as f64),
+            of(|run| 1e6 / cost(run)),
+            of(|run| run.load.requests as f64 / run.load.seconds),
+            gain(&costs[0], &costs[i], *workers),
+            gain(&mixed, &costs[i], *workers),
         );
     }
     Ok(())
 }
+
+const SCALING: &str = "
+## Scaling
+
+Throughput says little where load and origin take the same CPUs, so what counts is what one second of a worker's CPU does. Over
+loopback that depends on where the other end runs: *far* on the other CPU, *near* on the same. Of what two workers do half is near
+and half is far, so they are compared with the far one and with the mean of both. *Gain*: the throughput of two workers with a
+CPU each to that of one, if CPU time decides; median, least and most of the rounds' ratios.
+
+| workers | connections | CPU us per request | of it user | requests per CPU-second of a worker | requests/s | gain over far | over the mean |
+|---|---|---|---|---|---|---|---|
+";
 
 /// CPU time of the workers per request. The other threads of the process do nothing for a request.
 fn cost(run: &Run) -> f64 {
     run.workers.iter().map(|w| w.cpu_us).sum::<f64>() / run.load.requests as f64
 }
 
-fn gain_over(base: &[Run], runs: &[Run], workers: usize) -> String {
-    let ratios = base
-        .iter()
-        .zip(runs)
-        .map(|(one, n)| workers as f64 * cost(one) / cost(n));
+fn gain(one: &[f64], costs: &[f64], workers: usize) -> String {
+    let pairs = one.iter().zip(costs);
+    let ratios = pairs.map(|(one, n)| workers as f64 * one / n);
     stats(ratios).map_or("-".to_owned(), |s| {
         format!("{:.2} ({:.2} to {:.2})", s.median, s.min, s.max)
     })
@@ -252,12 +275,17 @@ mod tests {
 
     #[test]
     fn two_workers_that_cost_the_same_gain_twice() {
-        let one = [run_of(100, &[500.0])];
-        let two = [run_of(100, &[300.0, 200.0])];
-        let dear = [run_of(100, &[300.0, 300.0])];
-        assert_eq!(gain_over(&one, &one, 1), "1.00 (1.00 to 1.00)");
-        assert_eq!(gain_over(&one, &two, 2), "2.00 (2.00 to 2.00)");
-        assert_eq!(gain_over(&one, &dear, 2), "1.67 (1.67 to 1.67)");
+        let costs = |cpu_us: &[f64]| [cost(&run_of(100, cpu_us))];
+        let one = costs(&[500.0]);
+        assert_eq!(gain(&one, &one, 1), "1.00 (1.00 to 1.00)");
+        assert_eq!(
+            gain(&one, &costs(&[300.0, 200.0]), 2),
+            "2.00 (2.00 to 2.00)"
+        );
+        assert_eq!(
+            gain(&one, &costs(&[300.0, 300.0]), 2),
+            "1.67 (1.67 to 1.67)"
+        );
     }
 
     #[test]

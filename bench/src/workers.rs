@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// One worker: at a moment, or between two.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Worker {
-    /// Client connections that it serves (at the later moment).
+    /// Client connections that it serves (at the earlier moment).
     pub(crate) connections: f64,
     /// Connections that the kernel gave it, since its start.
     pub(crate) accepted: f64,
@@ -77,13 +77,14 @@ fn read(page: &str) -> Vec<Worker> {
     workers
 }
 
-/// What they did between two moments. Connections are those of the later one; what was accepted and handed counts from the start,
-/// since connections are made before counting begins.
+/// What they did between two moments. Connections are those of the earlier one, since at the later one the load has ended; what was
+/// accepted and handed counts from the start, since connections are made before counting begins.
 pub(crate) fn between(before: &[Worker], after: &[Worker]) -> Vec<Worker> {
     let pairs = before.iter().zip(after);
     let used = pairs.map(|(before, after)| Worker {
         sent: after.sent - before.sent,
         cpu_us: after.cpu_us - before.cpu_us,
+        connections: before.connections,
         ..*after
     });
     used.collect()
@@ -125,7 +126,7 @@ mod tests {
         let used = between(&workers, &later);
         assert_eq!(
             (used[0].sent, used[1].connections, used[1].accepted),
-            (30.0, 5.0, 9.0)
+            (30.0, 7.0, 9.0)
         );
     }
 }
