@@ -3,8 +3,8 @@
 
 use crate::request;
 use ringway_tests::{
-    Client, End, Io, Load, LoadPlan, Metrics, Origin, PATIENCE, Proxy, Setup, both_drivers, front,
-    until,
+    Client, End, Io, Load, LoadPlan, Metrics, Origin, PATIENCE, Proxy, Setup, WireError,
+    both_drivers, front, until,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -97,10 +97,14 @@ both_drivers! {
         let clients = [connect_all(proxy.web(), 15), connect_all(proxy.address("other"), 15)];
         let [a, b] = connections(&await_connections(&proxy, 30));
         assert!((a - b).abs() <= 8.0, "{a} and {b}");
-        drop(clients);
-        // One listener's connections are gone, those of the other are still even.
+        let [web, other] = clients;
+        drop(web);
+        // One listener's connections are gone, and those of the other, wherever they are, do not count for it.
+        await_connections(&proxy, 15);
         let mut left = connect_all(proxy.web(), 9);
         assert!(left.iter_mut().all(|client| client.get("/").status == 200));
+        await_connections(&proxy, 24);
+        drop(other);
         let [a, b] = connections(&await_connections(&proxy, 9));
         assert!((a - b).abs() <= 4.0, "{a} and {b}");
     }
@@ -145,8 +149,14 @@ both_drivers! {
             });
             proxy.reload(&kept);
             connecting.store(false, Ordering::SeqCst);
-            for mut client in crowd.join().expect("connecting does not panic") {
+            let crowd = crowd.join().expect("connecting does not panic");
+            let last = crowd.len().saturating_sub(2);
+            for (n, mut client) in crowd.into_iter().enumerate() {
                 let answer = client.try_answer("GET");
+                // What the kernel lets in between the last look at a socket's queue and its close, it resets: one each.
+                if n >= last && matches!(answer, Err(WireError::Reset)) {
+                    continue;
+                }
                 assert!(matches!(&answer, Ok(answer) if answer.status == 200), "{answer:?}");
                 assert!(matches!(client.end(), End::Clean(_)));
             }

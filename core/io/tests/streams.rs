@@ -441,3 +441,42 @@ fn a_stopped_listener_hands_over_what_came_before() {
         }
     });
 }
+
+/// Accepted by one worker and served by another, whichever drivers they have; one that nobody takes is closed.
+#[test]
+fn an_accepted_connection_may_go_to_another_worker() {
+    for (here, there) in [(Setup::Uring, Setup::Epoll), (Setup::Epoll, Setup::Uring)] {
+        let std = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let address = std.local_addr().expect("address");
+        let (sender, mut inbox) = ringway_io::mailbox::<ringway_io::Accepted>(4);
+        let (ended, wait) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            worker(options(there), move || async move {
+                let accepted = inbox.recv().await.expect("one connection");
+                echo(accepted.stream().expect("taken over")).await;
+            });
+            // The inbox is gone.
+            ended.send(()).expect("somebody waits");
+        });
+        worker(options(here), move || async move {
+            let listener = Listener::from_std(std).expect("listener");
+            let mut client = std::net::TcpStream::connect(address).expect("connect");
+            let accepted = listener.take().await.expect("accepted");
+            assert!(sender.send(accepted).is_ok());
+            client.write_all(b"hello").expect("sent");
+            let mut got = [0; 5];
+            client
+                .read_exact(&mut got)
+                .expect("the other worker's echo");
+            assert_eq!(&got, b"hello");
+            drop(client);
+            wait.recv().expect("the other worker ends");
+            let mut late = std::net::TcpStream::connect(address).expect("connect");
+            let accepted = listener.take().await.expect("accepted");
+            let back = sender.send(accepted).expect_err("nobody takes it");
+            drop(back);
+            assert_eq!(late.read(&mut got).expect("closed"), 0);
+        });
+        other.join().expect("the other worker ended well");
+    }
+}
