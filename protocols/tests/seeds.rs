@@ -5,39 +5,22 @@
 
 mod support;
 
+#[path = "support/replay.rs"]
+mod replay;
 #[path = "../../tests/fuzz/src/protocols.rs"]
 #[allow(unreachable_pub, reason = "public in the crate that it belongs to")]
 #[allow(missing_docs, reason = "documented there")]
 mod targets;
 
-use std::fs;
-use std::path::Path;
+use replay::{Dice, drop_in, repeat, replay, seeds};
 
 /// Seeds of a target, and the golden cases, which have room for one more octet in front.
 fn inputs(target: &str, golden: &str, front: &[u8]) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus");
-    let mut inputs: Vec<_> = fs::read_dir(folder.join(target))
-        .expect("the corpus is part of the repository")
-        .map(|entry| fs::read(entry.expect("a readable folder").path()).expect("a readable seed"))
-        .collect();
-    assert!(inputs.len() >= 20, "only {} seeds", inputs.len());
-    inputs.sort();
+    let mut inputs = seeds(target, 20);
     for case in support::cases(golden) {
         inputs.push([front, &case.raw].concat());
     }
     inputs
-}
-
-/// xorshift: the same changes on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides.max(1) as u64) as usize
-    }
 }
 
 /// What hurts parsers most, to be dropped in anywhere.
@@ -74,37 +57,22 @@ fn change(input: &[u8], dice: &mut Dice) -> Vec<u8> {
                 out.remove(at);
             }
             2 => out.truncate(at),
-            3 => {
-                let end = (at + dice.throw(30)).min(out.len());
-                let copy = out[at..end].to_vec();
-                out.splice(at..at, copy);
-            }
-            _ => {
-                let piece = PIECES[dice.throw(PIECES.len())];
-                out.splice(at..at, piece.iter().copied());
-            }
+            3 => repeat(&mut out, at, dice),
+            _ => drop_in(&mut out, at, &PIECES, dice),
         }
     }
     out
 }
 
-fn replay(inputs: &[Vec<u8>], target: fn(&[u8])) {
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    for input in inputs {
-        target(input);
-    }
-    for _ in 0..4000 {
-        let input = &inputs[dice.throw(inputs.len())];
-        if input.len() < 2000 {
-            target(&change(input, &mut dice));
-        }
-    }
-}
-
 #[test]
 fn request_heads() {
     let golden = include_str!("golden/requests.txt");
-    replay(&inputs("request_head", golden, b""), targets::request_head);
+    replay(
+        &inputs("request_head", golden, b""),
+        4000,
+        change,
+        targets::request_head,
+    );
 }
 
 #[test]
@@ -112,6 +80,8 @@ fn response_heads() {
     let golden = include_str!("golden/responses.txt");
     replay(
         &inputs("response_head", golden, b"\0"),
+        4000,
+        change,
         targets::response_head,
     );
 }
@@ -119,5 +89,10 @@ fn response_heads() {
 #[test]
 fn chunked_bodies() {
     let golden = include_str!("golden/chunked.txt");
-    replay(&inputs("chunked", golden, b"\x03"), targets::chunked);
+    replay(
+        &inputs("chunked", golden, b"\x03"),
+        4000,
+        change,
+        targets::chunked,
+    );
 }
