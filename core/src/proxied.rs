@@ -87,16 +87,23 @@ enum Fault {
 }
 
 /// Whether the connection is to begin with a header.
-pub(crate) fn is_expected(client: &Client) -> bool {
+fn is_expected(client: &Client) -> bool {
     let (plan, listener) = client.door.plan();
     plan.plan.listeners[listener].proxied_from.is_some()
 }
 
 /// Receive the header if the listener expects one; from then on the client is who it names. What came behind it is the first that the
 /// stream gives. The connection's place in the limits was taken before, so that waiting for a header is not free.
-///
-/// Await it in `io::pooled`: it is larger than an idle connection should be.
 pub(crate) async fn receive(client: &mut Client, lane: &Rc<Lane>) -> Result<(), Refused> {
+    if is_expected(client) {
+        // Pooled: it is larger than an idle connection should be.
+        io::pooled(expect(client, lane)).await
+    } else {
+        Ok(())
+    }
+}
+
+async fn expect(client: &mut Client, lane: &Rc<Lane>) -> Result<(), Refused> {
     let (plan, listener) = client.door.plan();
     let listener = &plan.plan.listeners[listener];
     let Some(from) = &listener.proxied_from else {

@@ -36,11 +36,7 @@ pub(crate) struct Received {
 pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let _seat = lane.enter_session(waker, client.door.cells());
-    if proxied::is_expected(&client)
-        && io::pooled(proxied::receive(&mut client, &lane))
-            .await
-            .is_err()
-    {
+    if proxied::receive(&mut client, &lane).await.is_err() {
         return;
     }
     let mut first = true;

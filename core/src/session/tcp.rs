@@ -5,8 +5,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use ringway_io as io;
-
 use crate::accept::Client;
 use crate::flow::{self, After};
 use crate::lane::Lane;
@@ -16,11 +14,7 @@ use crate::proxied;
 pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let _seat = lane.enter_session(waker, client.door.cells());
-    if proxied::is_expected(&client)
-        && io::pooled(proxied::receive(&mut client, &lane))
-            .await
-            .is_err()
-    {
+    if proxied::receive(&mut client, &lane).await.is_err() {
         return;
     }
     if flow::pass(&client, &lane).await == After::Abort {
