@@ -10,6 +10,7 @@ use ringway_io as io;
 
 use crate::flow;
 use crate::lane::{Lane, LanePlan};
+use crate::link::Link;
 use crate::observe::ListenerCells;
 use crate::proxied::Ends;
 use crate::sockets::NewDoor;
@@ -188,7 +189,7 @@ fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
         .as_socket()
         .map_or(IpAddr::from([127, 0, 0, 1]), |a| a.ip().to_canonical());
     let client = Client {
-        stream,
+        stream: stream.into(),
         peer,
         ends: OnceCell::new(),
         door,
@@ -204,7 +205,7 @@ fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
 /// Who came: an accepted connection.
 #[derive(Debug)]
 pub(crate) struct Client {
-    pub(crate) stream: io::Stream,
+    pub(crate) stream: Link,
     /// The client's address: that of the socket's other end (loopback stands for a Unix socket's), or by a PROXY header.
     pub(crate) peer: IpAddr,
     /// Both ends with their ports, where somebody asked.

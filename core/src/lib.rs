@@ -12,6 +12,7 @@ pub mod doctor;
 mod exchange;
 mod flow;
 mod lane;
+mod link;
 pub mod observe;
 pub mod outcome;
 mod plan;

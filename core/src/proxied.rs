@@ -14,6 +14,7 @@ use ringway_protocols::proxy_header::{self, Claim, Header, ProxyFault, Reading, 
 use crate::accept::Client;
 use crate::exchange::Exchange;
 use crate::lane::Lane;
+use crate::link::Link;
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
 
@@ -42,7 +43,7 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    fn of_socket(stream: &io::Stream) -> Ends {
+    fn of_socket(stream: &Link) -> Ends {
         let peer = stream.peer_addr().ok().and_then(|a| a.as_socket());
         let own = stream.local_addr().ok().and_then(|a| a.as_socket());
         Ends {

@@ -1,15 +1,16 @@
 //! Receiving a response's head: in one piece where it lies, in several pieces gathered. Whether the client is still there is watched beside it.
 
-use ringway_io::{self as io, Buf, Stream};
+use ringway_io::{self as io, Buf};
 use ringway_protocols::http1::ResponseFault;
 
 use super::endings::Broken;
 use crate::exchange::{Exchange, Facts};
+use crate::link::Link;
 
 /// Receive the next response head into the exchange; answers the bytes behind it.
 pub(super) async fn receive_head(
     exchange: &mut Exchange<'_>,
-    upstream: &Stream,
+    upstream: &Link,
 ) -> Result<Buf, Broken> {
     let limits = exchange.listener().limits;
     let to_head = exchange.request().is_head();

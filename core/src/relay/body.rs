@@ -5,10 +5,12 @@ use std::cell::Cell;
 use std::io::ErrorKind;
 use std::io::Write as _;
 
-use ringway_io::{self as io, Buf, OutBuf, Segment, Stream};
+use ringway_io::{self as io, Buf, OutBuf, Segment};
 use ringway_protocols::http1::{
     BodyFraming, ChunkFault, ChunkedDecoder, HeadLimits, Piece, parse_trailers,
 };
+
+use crate::link::Link;
 
 /// Places in the send queue that one step may fill.
 const STEP_SEGMENTS: usize = 3;
@@ -116,7 +118,7 @@ impl Body {
     }
 
     /// The sender ended its stream. Fine only for a body that lasts until then; queues the end of our coding.
-    fn end(&mut self, to: &Stream) -> Result<(), BodyFault> {
+    fn end(&mut self, to: &Link) -> Result<(), BodyFault> {
         match self.coding {
             Coding::UntilClose => {
                 self.coding = Coding::Done;
@@ -136,7 +138,7 @@ impl Body {
     }
 
     /// Move what is pending into the send queue of `to`.
-    fn fill(&mut self, to: &Stream) -> Result<Fill, BodyFault> {
+    fn fill(&mut self, to: &Link) -> Result<Fill, BodyFault> {
         loop {
             if self.is_done() {
                 return Ok(Fill::Done);
@@ -156,7 +158,7 @@ impl Body {
     }
 
     /// Take at least one byte of `buf`; what is left of it becomes pending.
-    fn step(&mut self, mut buf: Buf, to: &Stream) -> Result<(), BodyFault> {
+    fn step(&mut self, mut buf: Buf, to: &Link) -> Result<(), BodyFault> {
         match &mut self.coding {
             Coding::Length(left) => {
                 let n = usize::try_from(*left).map_or(buf.len(), |left| left.min(buf.len()));
@@ -185,7 +187,7 @@ impl Body {
     }
 
     /// Pass on the longest run that may leave as it came, then what stands behind it.
-    fn step_chunked(&mut self, mut buf: Buf, to: &Stream) -> Result<(), BodyFault> {
+    fn step_chunked(&mut self, mut buf: Buf, to: &Link) -> Result<(), BodyFault> {
         let Coding::Chunked(decoder) = &mut self.coding else {
             return Ok(());
         };
@@ -231,7 +233,7 @@ impl Body {
 
     /// The last chunk leaves only when the trailer section has been checked: a fault in it must not end the body.
     /// Answers how many bytes of `buf` were of the section.
-    fn step_trailers(&mut self, buf: &Buf, to: &Stream) -> Result<usize, BodyFault> {
+    fn step_trailers(&mut self, buf: &Buf, to: &Link) -> Result<usize, BodyFault> {
         let Coding::Trailers(section) = &mut self.coding else {
             return Ok(0);
         };
@@ -261,7 +263,7 @@ impl Body {
         }
     }
 
-    fn put_data(&mut self, to: &Stream, data: Buf) {
+    fn put_data(&mut self, to: &Link, data: Buf) {
         if self.output == Output::Chunked {
             let mut line = OutBuf::take();
             let before = if self.chunk_open { "\r\n" } else { "" };
@@ -274,7 +276,7 @@ impl Body {
 }
 
 /// The room was checked before the step.
-fn put(to: &Stream, segment: impl Into<Segment>) {
+fn put(to: &Link, segment: impl Into<Segment>) {
     let queued = to.queue(segment);
     debug_assert!(
         queued.is_ok(),
@@ -334,7 +336,7 @@ impl<'x> Traffic<'x> {
     }
 
     /// Wait until `to` has taken what is queued for it.
-    pub(crate) async fn flush(&self, to: &Stream) -> std::io::Result<()> {
+    pub(crate) async fn flush(&self, to: &Link) -> std::io::Result<()> {
         self.sending.set(true);
         let flushed = to.flush().await;
         self.sending.set(false);
@@ -347,8 +349,8 @@ impl<'x> Traffic<'x> {
 /// a wait ends in an error only when its connection has broken.
 pub(crate) async fn pump(
     body: &mut Body,
-    from: &Stream,
-    to: &Stream,
+    from: &Link,
+    to: &Link,
     traffic: &Traffic<'_>,
 ) -> Result<(), PumpEnd> {
     loop {
@@ -384,7 +386,7 @@ pub(crate) async fn pump(
 }
 
 /// Read `n` bytes and drop them: a body that nobody wants, on a connection that is worth keeping.
-pub(crate) async fn discard(from: &Stream, mut n: u64, ms: u32) -> std::io::Result<()> {
+pub(crate) async fn discard(from: &Link, mut n: u64, ms: u32) -> std::io::Result<()> {
     while n > 0 {
         from.set_deadline(ms);
         let Some(mut buf) = from.recv().await? else {

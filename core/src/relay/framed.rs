@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use ringway_io::{self as io, Buf, OutBuf, Stream};
+use ringway_io::{self as io, Buf, OutBuf};
 use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version};
 
 use super::answer_head::receive_head;
@@ -17,6 +17,7 @@ use super::patience::{Patience, Progress};
 use super::{head, raw};
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
+use crate::link::Link;
 use crate::policy::{Admitted, limit_of_body};
 use crate::upstream::Upstream;
 
@@ -207,7 +208,7 @@ async fn both(
 async fn download(
     exchange: &mut Exchange<'_>,
     admitted: &Admitted,
-    upstream: &Stream,
+    upstream: &Link,
     progress: &Progress<'_>,
 ) -> Result<Answered, Broken> {
     let client = exchange.client;
@@ -270,7 +271,7 @@ async fn download(
 }
 
 /// Queue a head for the client. Behind many interim heads there may be no room at once.
-async fn put(client: &Stream, head: OutBuf, progress: &Progress<'_>) -> Result<(), Broken> {
+async fn put(client: &Link, head: OutBuf, progress: &Progress<'_>) -> Result<(), Broken> {
     if client.room() == 0 {
         progress
             .down
@@ -299,7 +300,7 @@ fn outgoing(received: BodyFraming, client: Version) -> (BodyFraming, Output) {
 /// 101 is right only where it was asked for (a server that switches on its own speaks to nobody).
 async fn upgrade(
     exchange: &mut Exchange<'_>,
-    upstream: &Stream,
+    upstream: &Link,
     rest: Buf,
     progress: &Progress<'_>,
 ) -> Result<Answered, Broken> {

@@ -3,10 +3,11 @@
 
 use std::cell::Cell;
 
-use ringway_io::{self as io, Stream};
+use ringway_io as io;
 
 use super::body::Traffic;
 use crate::flow::After;
+use crate::link::Link;
 use crate::plan::Timeouts;
 
 /// What both directions of a relay see of each other.
@@ -49,8 +50,8 @@ pub(super) enum Late {
 /// The deadlines of one relay.
 #[derive(Debug)]
 pub(super) struct Patience<'x> {
-    pub(super) client: &'x Stream,
-    pub(super) upstream: &'x Stream,
+    pub(super) client: &'x Link,
+    pub(super) upstream: &'x Link,
     pub(super) progress: &'x Progress<'x>,
     pub(super) timeouts: Timeouts,
     pub(super) body_ms: u32,
@@ -133,6 +134,6 @@ impl Patience<'_> {
     }
 }
 
-fn acknowledged(stream: &Stream) -> u64 {
+fn acknowledged(stream: &Link) -> u64 {
     stream.acknowledged().unwrap_or(0)
 }

@@ -9,6 +9,7 @@ use ringway_io as io;
 
 use crate::exchange::Exchange;
 use crate::flow::After;
+use crate::link;
 use crate::outcome::Flag;
 use crate::policy::Admitted;
 use crate::upstream::Upstream;
@@ -93,7 +94,7 @@ async fn between(
     let client = exchange.client;
     client.stream.clear_deadline();
     upstream.stream.clear_deadline();
-    io::tunnel(
+    link::tunnel(
         &client.stream,
         &upstream.stream,
         idle_ms,

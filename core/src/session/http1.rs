@@ -14,6 +14,7 @@ use crate::answer::Reply;
 use crate::exchange::{Exchange, Facts};
 use crate::flow::{self, After, Stop};
 use crate::lane::Lane;
+use crate::link::Link;
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
 use crate::proxied;
@@ -53,13 +54,17 @@ pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
     };
     match after {
         After::KeepAlive | After::Close => {}
-        After::Linger => {
-            client.stream.set_deadline(LINGER_FLUSH_MS);
-            if client.stream.flush().await.is_ok() {
-                client.stream.linger(LINGER_BYTES, LINGER_MS).await;
-            }
-        }
+        // Pooled: it is larger than an idle connection should be.
+        After::Linger => io::pooled(linger(&client.stream)).await,
         After::Abort => client.stream.abort(),
+    }
+}
+
+/// Close in stages, so that the client reads what was sent last.
+async fn linger(link: &Link) {
+    link.set_deadline(LINGER_FLUSH_MS);
+    if link.flush().await.is_ok() {
+        link.linger(LINGER_BYTES, LINGER_MS).await;
     }
 }
 

@@ -94,7 +94,7 @@ pub(crate) async fn dial(
                 let _ = stream.queue(header);
             }
             Ok(Upstream {
-                stream,
+                stream: stream.into(),
                 target: target.clone(),
                 ties: Ties::new(cluster, worker, place),
                 header: announced,

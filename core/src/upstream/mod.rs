@@ -7,15 +7,15 @@ pub(crate) mod pool;
 use std::sync::Arc;
 
 use ringway_balancer::{Gate, Permit};
-use ringway_io::Stream;
 
+use crate::link::Link;
 use crate::observe::ClusterCells;
 use crate::plan::{ClusterPlan, Target};
 
 /// A connection to an endpoint, in use by one exchange.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    pub(crate) stream: Stream,
+    pub(crate) stream: Link,
     pub(crate) target: Arc<Target>,
     pub(crate) ties: Ties,
     /// The PROXY header that it began with; empty without one.
