@@ -2,7 +2,8 @@
 //! Not places: a route that moved to another line did not change.
 
 use crate::model::{
-    Action, Address, Cluster, Config, Endpoint, Listener, Route, Server, Target, Tcp, Workers,
+    Action, Address, Cluster, Config, Endpoint, Listener, Route, Server, Target, TcpMatch,
+    TcpRoute, Workers,
 };
 use crate::units::show_duration;
 use std::collections::HashMap;
@@ -153,11 +154,17 @@ fn listener(old: &Listener, new: &Listener, a: &Config, b: &Config) -> Vec<Strin
     );
     let to = |to: Option<usize>, config: &Config| to.map(|to| cluster_name(config, to).to_owned());
     note(&mut changed, "to", &to(old.to, a), &to(new.to, b));
-    let tcp = |tcp: Option<Tcp>, config: &Config| {
-        tcp.map(|t| (to(Some(t.cluster), config), t.connect, t.idle))
-    };
-    note(&mut changed, "tcp", &tcp(old.tcp, a), &tcp(new.tcp, b));
+    let patience = |l: &Listener| l.tcp.as_ref().map(|tcp| (tcp.connect, tcp.idle));
+    let (was, is) = ((tcp(old, a), patience(old)), (tcp(new, b), patience(new)));
+    note(&mut changed, "tcp", &was, &is);
     changed
+}
+
+/// `tcp` of a listener with names for indices.
+fn tcp(listener: &Listener, config: &Config) -> Vec<(TcpMatch, String)> {
+    let routes = listener.tcp.iter().flat_map(|tcp| &tcp.routes);
+    let named = |route: &TcpRoute| (route.matches.clone(), sides(&route.targets, config));
+    routes.map(named).collect()
 }
 
 /// Indices move when a cluster is added, so clusters are compared by name.

@@ -457,8 +457,8 @@ fn a_listener_of_bytes() {
         let text = format!(
             "[listeners.db]\nbind = \":1\"\ntcp = \"db\"\n{own}{defaults}[clusters.db]\nendpoints = [\"a:1\"]\n"
         );
-        let tcp = config(&text).listeners[0].tcp.unwrap();
-        assert_eq!(tcp.cluster, 0);
+        let tcp = config(&text).listeners[0].tcp.clone().unwrap();
+        assert_eq!(tcp.routes[0].targets[0].cluster, 0);
         assert_eq!(
             (tcp.connect.as_millis(), tcp.idle.as_millis()),
             (connect, idle),

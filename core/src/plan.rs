@@ -10,14 +10,14 @@ use ringway_protocols::http1::HeadLimits;
 use socket2::SockAddr;
 
 use crate::observe::{ClusterCells, ListenerCells, RouteCells};
-use crate::route::{Router, Split, Template};
+use crate::route::{Router, Split, TcpRouter, Template};
 
 /// Everything that a worker needs to serve by one configuration.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) router: Router,
     pub(crate) listeners: Vec<ListenerPlan>,
-    /// The file's routes in order, then one for each listener that serves a cluster without routes.
+    /// The file's routes in order, then those of listeners that need none of them: one for `to`, one for each entry of `tcp`.
     pub(crate) routes: Vec<RoutePlan>,
     pub(crate) clusters: Vec<ClusterPlan>,
     pub(crate) trusted: Trusted,
@@ -45,10 +45,10 @@ pub(crate) struct ListenerPlan {
     /// Connections come from these alone, and each begins with a PROXY header. None: no header is looked for.
     pub(crate) proxied_from: Option<Trusted>,
     pub(crate) cells: Arc<ListenerCells>,
-    /// The route that takes everything, for a listener with `to` or `tcp`.
+    /// The route that takes every request, for a listener with `to`.
     pub(crate) only_route: Option<usize>,
-    /// The cluster that gets the bytes, for a listener with `tcp`: no HTTP is spoken here.
-    pub(crate) tcp: Option<usize>,
+    /// Which route takes a connection, for a listener with `tcp`: no HTTP is spoken here.
+    pub(crate) tcp: Option<TcpRouter>,
 }
 
 /// Names a listening socket over reloads: the address as configured, with the listener's name where the port is 0 (two

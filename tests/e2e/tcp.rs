@@ -151,6 +151,22 @@ both_drivers! {
         assert_eq!(line["flag"], "-", "{line}");
     }
 
+    fn a_list_may_split_by_weight(io) {
+        let (one, other) = (echo(), echo());
+        let text = format!(
+            "[listeners.db]\nbind = \"127.0.0.1:0\"\ntcp = [{{ to = [{{ cluster = \"a\", weight = 0 }}, {{ cluster = \"b\" }}] }}]\n\
+             [clusters.a]\nendpoints = [\"{}\"]\n[clusters.b]\nendpoints = [\"{}\"]\n",
+            one.address(), other.address()
+        );
+        let (proxy, address) = start(io, &text);
+        for _ in 0..4 {
+            says(&mut Client::connect(address), "hello");
+        }
+        assert_eq!((one.connections(), other.connections()), (0, 4));
+        let line = proxy.await_access("of a connection", |line| line["listener"] == "db");
+        assert_eq!((&line["route"], &line["cluster"]), (&"listener:db".into(), &"b".into()), "{line}");
+    }
+
     fn where_nobody_listens_the_client_is_reset(io) {
         let (proxy, address) = start(io, &db(&[nobody()], "", ""));
         let mut client = Client::connect(address);

@@ -2,9 +2,10 @@
 //! Not the text of an address (`raw`).
 
 use super::cluster::Clusters;
+use super::tcp;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Listener, ListenerLimits, Tcp};
+use crate::model::{Listener, ListenerLimits};
 use crate::place::Span;
 use crate::raw::{self, Raw, To};
 use crate::units::quote;
@@ -33,7 +34,6 @@ pub(crate) fn check(
         names.insert(&name.value, name.span);
         check_addresses(listener, &mut addresses, findings);
         refuse_other_protocol(listener, findings);
-        let owner = || format!("listener:{}", name.value);
         let to = listener.to.as_ref().and_then(|to| {
             if let To::Split(_) = to.value {
                 findings.error_help(
@@ -43,10 +43,10 @@ pub(crate) fn check(
                 );
                 return None;
             }
-            let targets = clusters.targets(&to.value, owner(), findings);
+            let targets = clusters.targets(&to.value, format!("listener:{}", name.value), findings);
             targets.first().map(|target| target.cluster)
         });
-        let tcp = tcp(listener, raw, owner(), clusters, findings);
+        let tcp = tcp::check(listener, raw, clusters, findings);
         listeners.push(Listener {
             name: name.value.clone(),
             at: findings.place(name.span),
@@ -81,38 +81,6 @@ fn refuse_other_protocol(listener: &raw::Listener, findings: &mut Findings<'_>) 
     for key in keys {
         findings.error_help(key.span, format!("`{}` {says}", key.value), help);
     }
-}
-
-/// `tcp` with its patience: the listener's own `timeouts` whole, else `[defaults]`, else built in.
-fn tcp(
-    listener: &raw::Listener,
-    raw: &Raw,
-    owner: String,
-    clusters: &mut Clusters,
-    findings: &mut Findings<'_>,
-) -> Option<Tcp> {
-    let tcp = listener.tcp.as_ref()?;
-    let timeouts = match (&listener.timeouts, raw.defaults.timeouts) {
-        (None, Some(general)) => general,
-        _ => defaults::ROUTE_TIMEOUTS,
-    };
-    let own = listener.timeouts.as_ref();
-    let cluster = match &tcp.to.as_ref()?.value {
-        To::Split(_) => {
-            findings.error(tcp.span, "`tcp` of a listener is one cluster");
-            None
-        }
-        to => clusters
-            .targets(to, owner, findings)
-            .first()
-            .map(|target| target.cluster),
-    };
-    Some(Tcp {
-        // Errors keep the configuration from being used where there is none.
-        cluster: cluster.unwrap_or(0),
-        connect: own.and_then(|t| t.connect).unwrap_or(timeouts.connect),
-        idle: own.and_then(|t| t.idle).unwrap_or(timeouts.tunnel_idle),
-    })
 }
 
 /// An address that is taken, and by whom.

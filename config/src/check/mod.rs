@@ -7,6 +7,7 @@ mod edits;
 mod listener;
 mod route;
 mod shadow;
+mod tcp;
 mod template;
 
 use crate::defaults;

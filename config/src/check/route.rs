@@ -190,7 +190,7 @@ fn action(
 }
 
 /// A route whose clusters are unknown has errors; what the model holds then is not seen by anybody.
-fn or_placeholder(targets: Vec<Target>) -> Vec<Target> {
+pub(super) fn or_placeholder(targets: Vec<Target>) -> Vec<Target> {
     if targets.is_empty() {
         return vec![Target {
             cluster: 0,

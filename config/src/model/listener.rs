@@ -1,7 +1,7 @@
 //! `[listeners.x]`: where clients come in, and what they may cost.
 //! Not what is done with their requests (routes).
 
-use super::{Cidr, Place};
+use super::{Cidr, Place, Tcp};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -23,19 +23,8 @@ pub struct Listener {
     pub proxy_protocol: Option<Vec<Cidr>>,
     /// This listener serves one cluster, no routes needed (index into `clusters`).
     pub to: Option<usize>,
-    /// Bytes straight to a cluster, whatever protocol they are; no HTTP is spoken here.
+    /// Bytes straight to clusters, whatever protocol they are; no HTTP is spoken here.
     pub tcp: Option<Tcp>,
-}
-
-/// Where the connections of a TCP listener go, and how long they may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tcp {
-    /// Index into `clusters`.
-    pub cluster: usize,
-    /// Until a connection to an endpoint stands.
-    pub connect: Duration,
-    /// No byte in either direction.
-    pub idle: Duration,
 }
 
 /// How long a client may take.

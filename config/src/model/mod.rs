@@ -7,16 +7,18 @@ mod cluster;
 mod listener;
 mod route;
 mod server;
+mod tcp;
 
 pub use access_log::{AccessLog, LogTo};
 pub use admin::{Admin, AdminBind, Secret};
 pub use cluster::{Address, Balance, Cluster, ClusterLimits, Endpoint, HostSent, ProxySent};
-pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Tcp};
+pub use listener::{Listener, ListenerLimits, ListenerTimeouts};
 pub use route::{
     Action, HeaderEdit, HostMatch, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy,
     Target, Template, ValueMatch,
 };
 pub use server::{Cidr, Io, Server, Workers};
+pub use tcp::{Tcp, TcpMatch, TcpRoute};
 
 /// One configuration, ready to be assembled. Indices point into `listeners` and `clusters`.
 #[derive(Debug, Clone, PartialEq)]

@@ -35,6 +35,7 @@ tables! {
         ["name", "match", "to", "split_by", "redirect", "respond", "headers", "response_headers", "rewrite", "timeouts", "limits"],
         ["policies", "retry", "rate_limit", "compress", "jwt", "allow", "enforce", "hedge", "mirror"];
     MATCH: "`match` of [[routes]]", ["listener", "host", "path", "method", "headers", "query"], ["grpc"];
+    TCP_ROUTE: "an entry of `tcp`", ["to"], ["sni", "alpn"];
     TARGET: "`to` of [[routes]]", ["cluster", "weight"], [];
     ENDPOINT: "`endpoints` of [clusters.x]", ["address", "weight", "backup"], ["zone"];
     EDITS: "`headers` of [[routes]]", ["set", "add", "remove"], [];

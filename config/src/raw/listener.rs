@@ -7,6 +7,7 @@ use super::keys;
 use super::route::{To, read_to};
 use super::server::{read_cidr, refuse_empty};
 use super::table::Table;
+use super::tcp::{self, Tcp};
 use crate::defaults;
 use crate::findings::Findings;
 use crate::model::{Cidr, ListenerLimits, ListenerTimeouts};
@@ -28,12 +29,6 @@ pub(crate) struct Listener {
     pub(crate) http_keys: Vec<At<&'static str>>,
     /// The same for TCP.
     pub(crate) tcp_keys: Vec<At<&'static str>>,
-}
-
-/// `tcp`; what it names is None where that could not be read.
-pub(crate) struct Tcp {
-    pub(crate) to: Option<At<To>>,
-    pub(crate) span: Span,
 }
 
 /// `timeouts`, taken whole.
@@ -95,10 +90,7 @@ pub(crate) fn read(
     let proxy_protocol = table
         .take("proxy_protocol")
         .and_then(|field| read_proxy_from(&field, findings));
-    let tcp = table.take("tcp").map(|field| Tcp {
-        to: read_to(&field, findings),
-        span: field.span,
-    });
+    let tcp = table.take("tcp").map(|field| tcp::read(&field, findings));
     table.finish(findings);
     Listener {
         name,

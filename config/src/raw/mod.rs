@@ -13,6 +13,7 @@ mod route;
 mod server;
 mod syntax;
 mod table;
+mod tcp;
 
 pub(crate) use access_log::AccessLog;
 pub(crate) use address::endpoint as parse_endpoint;
@@ -22,6 +23,7 @@ pub(crate) use listener::Listener;
 pub(crate) use matches::{Match, normal as check_path};
 pub(crate) use route::{Edit, Edits, RawAction, RawRewrite, Route, To};
 pub(crate) use server::{Defaults, built_in as built_in_server};
+pub(crate) use tcp::Tcp;
 
 use crate::Source;
 use crate::findings::Findings;

@@ -17,7 +17,7 @@ use crate::plan::{
     ActionPlan, ClusterPlan, DoorKey, EditPlan, ListenerPlan, Plan, RewritePlan, RoutePlan, Target,
     Timeouts, Trusted,
 };
-use crate::route::{Router, Split, Template};
+use crate::route::{Router, Split, TcpRouter, Template};
 
 /// Remembers what stays the same from plan to plan: endpoints with their load, limits with their holders.
 #[derive(Debug)]
@@ -211,34 +211,61 @@ impl Assembler {
         }
     }
 
-    /// A listener with `to` or `tcp` gets a route of its own behind those of the file.
+    /// A route of a listener's own, behind those of the file: all that it takes goes to these clusters as it is.
+    fn whole(&self, name: String, targets: &[config::Target], timeouts: Timeouts) -> RoutePlan {
+        RoutePlan {
+            action: ActionPlan::Forward {
+                split: Split::compile(targets),
+                split_by: None,
+                rewrite: None,
+            },
+            request_edits: Vec::new(),
+            response_edits: Vec::new(),
+            timeouts,
+            body_limit: None,
+            cells: self.metrics.route(&name),
+            name,
+        }
+    }
+
+    /// A route for each entry of `tcp`, and the matcher that finds it.
+    fn tcp(
+        &self,
+        listener: &str,
+        tcp: &config::Tcp,
+        defaults: &config::RouteTimeouts,
+        routes: &mut Vec<RoutePlan>,
+    ) -> TcpRouter {
+        let first = routes.len();
+        for (position, route) in tcp.routes.iter().enumerate() {
+            let name = match tcp.routes.len() {
+                1 => format!("listener:{listener}"),
+                _ => format!("listener:{listener}:{}", position + 1),
+            };
+            let timeouts = Timeouts {
+                connect: millis(tcp.connect),
+                tunnel_idle: millis(tcp.idle),
+                ..timeouts(defaults)
+            };
+            routes.push(self.whole(name, &route.targets, timeouts));
+        }
+        TcpRouter::compile(&tcp.routes, first)
+    }
+
     fn listener(
         &self,
         listener: &config::Listener,
         defaults: &config::RouteTimeouts,
         routes: &mut Vec<RoutePlan>,
     ) -> ListenerPlan {
-        let tcp = listener.tcp.as_ref();
-        let only_route = tcp.map(|tcp| tcp.cluster).or(listener.to).map(|cluster| {
+        let tcp = listener
+            .tcp
+            .as_ref()
+            .map(|tcp| self.tcp(&listener.name, tcp, defaults, routes));
+        let only_route = listener.to.map(|cluster| {
             let targets = [config::Target { cluster, weight: 1 }];
             let name = format!("listener:{}", listener.name);
-            routes.push(RoutePlan {
-                action: ActionPlan::Forward {
-                    split: Split::compile(&targets),
-                    split_by: None,
-                    rewrite: None,
-                },
-                request_edits: Vec::new(),
-                response_edits: Vec::new(),
-                timeouts: tcp.map_or(timeouts(defaults), |tcp| Timeouts {
-                    connect: millis(tcp.connect),
-                    tunnel_idle: millis(tcp.idle),
-                    ..timeouts(defaults)
-                }),
-                body_limit: None,
-                cells: self.metrics.route(&name),
-                name,
-            });
+            routes.push(self.whole(name, &targets, timeouts(defaults)));
             routes.len() - 1
         });
         let limits = &listener.limits;
@@ -268,7 +295,7 @@ impl Assembler {
             proxied_from: listener.proxy_protocol.clone().map(Trusted),
             cells: self.metrics.listener(&listener.name),
             only_route,
-            tcp: tcp.map(|tcp| tcp.cluster),
+            tcp,
         }
     }
 }

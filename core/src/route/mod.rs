@@ -22,6 +22,7 @@ mod query;
 mod router;
 mod split;
 pub(crate) mod step;
+mod tcp;
 mod template;
 
 #[cfg(test)]
@@ -36,4 +37,5 @@ pub use cookie::cookie;
 pub use fields::{Ask, Fields};
 pub use router::Router;
 pub use split::{Split, hash_for_split};
+pub(crate) use tcp::{Opening, TcpRouter};
 pub use template::{Template, Variables};

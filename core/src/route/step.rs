@@ -5,7 +5,7 @@ use ringway_config::SplitBy;
 use ringway_protocols::http1::Known;
 use ringway_protocols::path;
 
-use super::{Ask, Split, Variables, cookie, hash_for_split};
+use super::{Ask, Opening, Split, Variables, cookie, hash_for_split};
 use crate::answer::{Body, Reply};
 use crate::exchange::{Exchange, Facts};
 use crate::flow::Stop;
@@ -77,12 +77,28 @@ pub(crate) fn find(exchange: &mut Exchange<'_>, _received: Received) -> Result<R
 /// The same for a connection whose bytes are nobody's requests: its listener says where they go. A reload may have made an HTTP
 /// listener of it since the connection was accepted; then there is nothing to be done with it.
 pub(crate) fn of_listener(exchange: &mut Exchange<'_>) -> Result<Routed, Stop> {
-    let listener = exchange.listener();
-    let (Some(route), Some(cluster)) = (listener.only_route, listener.tcp) else {
+    let Some(router) = &exchange.listener().tcp else {
         return Err(Stop::NoRequest);
     };
-    let facts = exchange.facts_mut();
-    (facts.route, facts.cluster) = (Some(route), Some(cluster));
+    let Some(route) = router.find(&Opening { hello: None }) else {
+        exchange.note(
+            Flag::NoRoute,
+            format_args!("no entry of the listener's `tcp` matches this connection"),
+        );
+        return Err(Reply::new(404, Flag::NoRoute).into());
+    };
+    exchange.facts_mut().route = Some(route);
+    let plan = exchange.plan.clone();
+    let ActionPlan::Forward { split, .. } = &plan.plan.routes[route].action else {
+        return Err(Stop::NoRequest);
+    };
+    let draw = if split.is_single() {
+        0
+    } else {
+        exchange.lane.roll()
+    };
+    let cluster = split.choose(draw);
+    exchange.facts_mut().cluster = Some(cluster);
     Ok(Routed { route, cluster })
 }
 
