@@ -194,8 +194,21 @@ fn words_that_say_nothing_are_not_names() {
     const BANNED: [&str; 9] = [
         "manager", "handler", "handlers", "helper", "helpers", "util", "utils", "common", "context",
     ];
-    // Names of others: std's and tracing's types, and crates.
-    const FOREIGN: [&str; 4] = ["Context", "FmtContext", "hyper_util", "crossbeam_utils"];
+    // Names of others: std's and tracing's types, crates, and what rustls and rcgen call their states and faults.
+    const FOREIGN: [&str; 12] = [
+        "Context",
+        "FmtContext",
+        "hyper_util",
+        "crossbeam_utils",
+        "CommonName",
+        "CommonState",
+        "NoCertificateRequestSignatureSchemesInCommon",
+        "NoCipherSuitesInCommon",
+        "NoEcPointFormatsInCommon",
+        "NoKxGroupsInCommon",
+        "NoSignatureSchemesInCommon",
+        "RequiredEkuNotFoundContext",
+    ];
     let mut findings = Vec::new();
     for path in rust_files() {
         let stem = Path::new(&path)
