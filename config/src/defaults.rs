@@ -28,7 +28,10 @@ pub(crate) const LISTENER_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
     headers: Duration::from_secs(10),
     idle: Duration::from_secs(75),
     body: Duration::from_secs(30),
+    handshake: Duration::from_secs(10),
+    detect: Duration::from_secs(1),
 };
+pub(crate) const DETECT: bool = false;
 pub(crate) const LISTENER_LIMITS: ListenerLimits = ListenerLimits {
     header_bytes: 64 << 10,
     headers: 100,
@@ -168,6 +171,21 @@ fn listener() -> Vec<Default> {
             "[listeners.x] tcp: timeouts.idle",
             time(ROUTE_TIMEOUTS.tunnel_idle),
             "Database sessions are quiet for long. [defaults] timeouts.tunnel_idle comes before it.",
+        ),
+        row(
+            "[listeners.x] tcp: timeouts.handshake",
+            time(timeouts.handshake),
+            "For a whole ClientHello where `tcp` asks for sni or alpn: clients send it at once, lossy networks repeat for seconds.",
+        ),
+        row(
+            "[listeners.x] detect: timeouts.detect",
+            time(timeouts.detect),
+            "What has not begun by then is waiting for the server to speak; longer would be felt with each connection of such a protocol.",
+        ),
+        row(
+            "[listeners.x] detect",
+            DETECT.to_string(),
+            "Who speaks what is known where it is written; guessing costs server-first protocols a second.",
         ),
         row(
             "[listeners.x] limits.header_bytes",

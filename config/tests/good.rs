@@ -56,6 +56,8 @@ fn the_minimal_file_gets_every_default() {
             headers: seconds(10),
             idle: seconds(75),
             body: seconds(30),
+            handshake: seconds(10),
+            detect: seconds(1),
         }
     );
     assert_eq!(
@@ -149,7 +151,8 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
     let timeouts = ["connect", "first_byte", "idle", "tunnel_idle", "total"];
     let text = format!(
         "server = {}\nadmin = {}\naccess_log = {}\n[listeners.web]\nbind = \":80\"\ntimeouts = {}\nlimits = {}\n\
-         [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\ntimeouts = {}\n\
+         [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\ntimeouts = {}\ndetect = {}\n\
+         [listeners.any]\nbind = \":99\"\ntcp = [\"db:1\"]\ndetect = true\ntimeouts = {}\n\
          [[routes]]\nmatch = {{ path = \"/r\" }}\nredirect = {}\n\
          [[routes]]\nmatch = {{ path = \"/a\" }}\nrespond = {}\n\
          [[routes]]\nto = [{}]\ntimeouts = {}\n\
@@ -171,7 +174,14 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
                 "connections"
             ]
         ),
-        table("[listeners.x] tcp: timeouts.", &["connect", "idle"]),
+        table(
+            "[listeners.x] tcp: timeouts.",
+            &["connect", "idle", "handshake"]
+        ),
+        table("[listeners.x] ", &["detect"])
+            .replace("{ detect = ", "")
+            .replace(" }", ""),
+        table("[listeners.x] detect: timeouts.", &["detect"]),
         table("[[routes]] redirect.", &["status"]).replace('}', ", to = \"/\" }"),
         table("[[routes]] respond.", &["status", "content_type"]),
         table("[[routes]] to.", &["weight"]).replace('}', ", cluster = \"c\" }"),
@@ -198,6 +208,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
     assert_eq!(unseen, Vec::<&str>::new(), "not in this test");
     let bare = "[listeners.web]\nbind = \":80\"\n\
          [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\n\
+         [listeners.any]\nbind = \":99\"\ntcp = [\"db:1\"]\ndetect = true\n\
          [[routes]]\nmatch = { path = \"/r\" }\nredirect = \"/\"\n\
          [[routes]]\nmatch = { path = \"/a\" }\nrespond = {}\n\
          [[routes]]\nto = \"c\"\n[clusters.c]\nendpoints = [\"10.0.0.1:80\"]\n";

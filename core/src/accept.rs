@@ -12,6 +12,7 @@ use crate::flow;
 use crate::lane::{Lane, LanePlan};
 use crate::link::Link;
 use crate::observe::ListenerCells;
+use crate::plan::Speaks;
 use crate::proxied::Ends;
 use crate::sockets::NewDoor;
 use crate::spread::{Crowd, Fresh, Handed, Inside};
@@ -109,10 +110,10 @@ impl Door {
         self.socket.borrow().is_none()
     }
 
-    /// Whether its listener passes bytes on and reads no HTTP.
-    pub(crate) fn passes_bytes(&self) -> bool {
+    /// What its listener expects of connections.
+    pub(crate) fn speaks(&self) -> Speaks {
         let plan = self.plan.borrow();
-        plan.plan.listeners[self.listener.get()].tcp.is_some()
+        plan.plan.listeners[self.listener.get()].speaks
     }
 
     /// The plan of now, and which of its listeners this is.

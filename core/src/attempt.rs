@@ -184,7 +184,12 @@ async fn open_own(
 ) -> Result<Upstream, OpenFault> {
     let queue_ms = exchange.patience(cluster.queue_for_ms);
     let place = fresh::own_place(cluster, exchange.lane, exchange.client, queue_ms).await?;
-    let header = announce::header(cluster.proxy_sent, exchange.client, Details::default());
+    let name = exchange.facts().server_name.as_str();
+    let details = Details {
+        authority: (!name.is_empty()).then_some(name),
+        ..Details::default()
+    };
+    let header = announce::header(cluster.proxy_sent, exchange.client, details);
     dial(exchange, admitted, cluster, target, place, header).await
 }
 

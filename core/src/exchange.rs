@@ -38,6 +38,10 @@ pub(crate) struct Facts {
     pub(crate) reason: String,
     pub(crate) client_ip: String,
     pub(crate) peer_text: String,
+    /// What a TLS client asked for, where we read that.
+    pub(crate) server_name: String,
+    /// Its bytes are nobody's requests.
+    pub(crate) is_bytes: bool,
     pub(crate) id: [u8; 36],
     /// The request carries an id that we keep (its field), else `id` is ours.
     pub(crate) id_kept: bool,
@@ -74,6 +78,8 @@ impl Default for Facts {
             reason: String::new(),
             client_ip: String::new(),
             peer_text: String::new(),
+            server_name: String::new(),
+            is_bytes: false,
             id: [b'0'; 36],
             id_kept: false,
             peer_trusted: false,
@@ -111,9 +117,15 @@ impl Facts {
             memory.clear();
             memory.shrink_to(KEPT_BYTES);
         }
-        for text in [&mut self.reason, &mut self.client_ip, &mut self.peer_text] {
+        for text in [
+            &mut self.reason,
+            &mut self.client_ip,
+            &mut self.peer_text,
+            &mut self.server_name,
+        ] {
             text.clear();
         }
+        self.is_bytes = false;
         self.captures.clear();
         self.head.reset();
         self.answer.reset();
@@ -356,9 +368,9 @@ impl<'a> Exchange<'a> {
             peer: &facts.peer_text,
             listener: &plan.listeners[self.listener].name,
             method: request.map_or(b"", |r| r.method()),
-            authority: request.map_or(b"", |r| r.authority()),
+            authority: request.map_or(facts.server_name.as_bytes(), |r| r.authority()),
             path: request.map_or(b"", |r| r.target()),
-            protocol: if self.listener().tcp.is_some() {
+            protocol: if facts.is_bytes {
                 "TCP"
             } else if request.is_some_and(|r| r.version() == Version::Http10) {
                 "HTTP/1.0"
@@ -406,7 +418,7 @@ impl<'a> Exchange<'a> {
                     text(r.authority()),
                     text(r.target())
                 ),
-                None if self.listener().tcp.is_some() => {
+                None if facts.is_bytes => {
                     format!("a TCP connection after {seconds:.1} s (route {route})")
                 }
                 None => format!("an unfinished request head after {seconds:.1} s"),

@@ -10,6 +10,8 @@ use crate::answer::{self, Reply};
 use crate::attempt;
 use crate::exchange::Exchange;
 use crate::lane::Lane;
+use crate::observe::Guess;
+use crate::plan::Speaks;
 use crate::policy;
 use crate::route;
 use crate::session;
@@ -47,10 +49,20 @@ impl From<Reply> for Stop {
 /// Steps 1 to 3, once per connection: accepted, then a session of the protocol that its listener speaks, as a task of its own. The session
 /// begins with `proxied::receive` where a PROXY header is to come: a drain must find and wake who waits for one.
 pub(crate) fn begin(client: Client, lane: Rc<Lane>) {
-    if client.door.passes_bytes() {
-        io::spawn(session::tcp::serve(client, lane));
-    } else {
-        io::spawn(serve(client, lane));
+    match client.door.speaks() {
+        Speaks::Bytes => io::spawn(session::tcp::serve(client, lane)),
+        Speaks::Http | Speaks::Either => io::spawn(serve(client, lane)),
+    }
+}
+
+/// On a listener for both: find out what the connection begins with, and pass on what is not HTTP. None: it is HTTP.
+pub(crate) async fn pass_others(client: &Client, lane: &Rc<Lane>) -> Option<After> {
+    match session::detect::guess(client, lane).await {
+        Guess::Http1 => None,
+        // Here a session of HTTP/2 finds its place; until there is one, it passes as bytes.
+        guess @ (Guess::Http2 | Guess::Tls | Guess::Opaque | Guess::Silent) => {
+            Some(pass(client, lane, Some(guess)).await)
+        }
     }
 }
 
@@ -80,10 +92,11 @@ async fn steps(exchange: &mut Exchange<'_>) -> Result<After, Stop> {
 }
 
 /// Steps 4 to 8 for a connection without requests, which is one exchange: where its listener says, limits, then attempts (pick, open,
-/// bytes both ways).
-pub(crate) async fn pass(client: &Client, lane: &Rc<Lane>) -> After {
+/// bytes both ways). `guess` is what it was found to begin with, if somebody has looked.
+pub(crate) async fn pass(client: &Client, lane: &Rc<Lane>, guess: Option<Guess>) -> After {
     let mut exchange = Exchange::begin(client, lane);
-    match pass_steps(&mut exchange).await {
+    exchange.facts_mut().is_bytes = true;
+    match pass_steps(&mut exchange, guess).await {
         Ok(after) | Err(Stop::End(after)) => after,
         // What it could be told, it would not understand.
         Err(Stop::Reply(_)) => After::Abort,
@@ -94,9 +107,10 @@ pub(crate) async fn pass(client: &Client, lane: &Rc<Lane>) -> After {
     }
 }
 
-async fn pass_steps(exchange: &mut Exchange<'_>) -> Result<After, Stop> {
+async fn pass_steps(exchange: &mut Exchange<'_>, guess: Option<Guess>) -> Result<After, Stop> {
     exchange.note_peer();
-    let routed = route::step::of_listener(exchange)?;
+    let heard = session::tcp::receive(exchange, guess).await?;
+    let routed = route::step::of_listener(exchange, heard)?;
     let admitted = policy::admit_connection(exchange, routed).await?;
     attempt::tunnel(exchange, admitted).await
 }

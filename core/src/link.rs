@@ -46,6 +46,11 @@ impl Link {
         self.stream.unread(buf);
     }
 
+    /// The same with a copy of bytes that no view holds any more.
+    pub(crate) fn unread_copy(&self, bytes: &[u8]) {
+        self.stream.unread_copy(bytes);
+    }
+
     /// Ready when `recv` would not wait: data, end, error or deadline. Consumes nothing.
     #[inline]
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {

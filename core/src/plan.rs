@@ -38,6 +38,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) headers_ms: u32,
     pub(crate) idle_ms: u32,
     pub(crate) body_ms: u32,
+    pub(crate) handshake_ms: u32,
+    pub(crate) detect_ms: u32,
     pub(crate) limits: HeadLimits,
     pub(crate) body_limit: Option<u64>,
     /// Client connections over all workers.
@@ -47,8 +49,20 @@ pub(crate) struct ListenerPlan {
     pub(crate) cells: Arc<ListenerCells>,
     /// The route that takes every request, for a listener with `to`.
     pub(crate) only_route: Option<usize>,
-    /// Which route takes a connection, for a listener with `tcp`: no HTTP is spoken here.
+    pub(crate) speaks: Speaks,
+    /// Which route takes a connection, for a listener that passes bytes.
     pub(crate) tcp: Option<TcpRouter>,
+}
+
+/// What a listener expects of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// HTTP, whatever they begin with.
+    Http,
+    /// Nothing: bytes are passed on.
+    Bytes,
+    /// HTTP for what begins like it, else bytes.
+    Either,
 }
 
 /// Names a listening socket over reloads: the address as configured, with the listener's name where the port is 0 (two

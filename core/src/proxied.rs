@@ -3,12 +3,11 @@
 //! the header; the headers that we write ourselves are in `upstream/announce.rs`.
 
 use std::cell::OnceCell;
-use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use ringway_io::{self as io, Buf, OutBuf};
+use ringway_io::{self as io, OutBuf};
 use ringway_protocols::proxy_header::{self, Claim, Header, ProxyFault, Reading, Transport};
 
 use crate::accept::Client;
@@ -17,9 +16,7 @@ use crate::lane::Lane;
 use crate::link::Link;
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
-
-/// While we are closing, a header gets so long: whoever connects sends it at once.
-const LAST_HEADER_MS: u32 = 500;
+use crate::session::beginning::next_piece;
 
 /// A longer AUTHORITY is not kept: host names have at most 255 octets (RFC 1035 section 2.3.4).
 const AUTHORITY_BYTES: usize = 255;
@@ -158,24 +155,6 @@ async fn read_header(client: &mut Client, lane: &Lane) -> Result<(), Fault> {
             Reading::More { .. } => {}
         }
     }
-}
-
-async fn next_piece(
-    client: &Client,
-    lane: &Lane,
-    ending: &mut bool,
-) -> std::io::Result<Option<Buf>> {
-    poll_fn(|cx| {
-        let piece = client.stream.poll_recv(cx);
-        if piece.is_pending()
-            && (lane.is_draining() || client.door.is_closed())
-            && !std::mem::replace(ending, true)
-        {
-            client.stream.set_deadline(LAST_HEADER_MS);
-        }
-        piece
-    })
-    .await
 }
 
 /// The client is who the header names. Where it names nobody by IP (LOCAL, UNKNOWN, a Unix socket) the socket's addresses hold.

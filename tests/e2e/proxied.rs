@@ -1,7 +1,7 @@
 //! PROXY headers that clients come with: whom they name, from whom they are taken, what becomes of a bad one. Those that the proxy
 //! writes are in `announced.rs`, HAProxy and curl at the other end in `proxied_peers.rs`.
 
-use crate::golden::{self, Header};
+use crate::golden::{self, Refused};
 use crate::{request, web};
 use ringway_tests::{Client, Origin, PATIENCE, Proxy, Setup, Socket, Wire, both_drivers, until};
 use socket2::{Domain, Type};
@@ -160,7 +160,7 @@ both_drivers! {
         let proxy = Proxy::start(io, &proxied(&origin, ""));
         let faults = golden::faults();
         assert!(faults.len() >= 25, "only {}", faults.len());
-        for Header { fault, raw, name } in &faults {
+        for Refused { fault, raw, name } in &faults {
             let mut client = Client::connect(proxy.web());
             // It may be refused before all of it is sent.
             let _ = client.try_send(raw);

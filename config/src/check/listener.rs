@@ -5,7 +5,7 @@ use super::cluster::Clusters;
 use super::tcp;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Listener, ListenerLimits};
+use crate::model::{Listener, ListenerLimits, ListenerTimeouts};
 use crate::place::Span;
 use crate::raw::{self, Raw, To};
 use crate::units::quote;
@@ -51,26 +51,55 @@ pub(crate) fn check(
             name: name.value.clone(),
             at: findings.place(name.span),
             bind: listener.bind.iter().map(|bind| bind.value).collect(),
-            timeouts: match (&listener.timeouts, &listener.tcp) {
-                (Some(own), None) => own.http,
-                _ => defaults::LISTENER_TIMEOUTS,
-            },
+            timeouts: timeouts(listener),
             limits: limits(listener, raw, findings),
             proxy_protocol: listener.proxy_protocol.clone(),
             to,
+            detect: tcp.is_some() && detects(listener),
             tcp,
         });
     }
     listeners
 }
 
+pub(super) fn detects(listener: &raw::Listener) -> bool {
+    let typed = listener.detect.as_ref().map(|detect| detect.value);
+    typed.unwrap_or(defaults::DETECT)
+}
+
+/// `idle` of a listener of bytes is that of its tunnels.
+fn timeouts(listener: &raw::Listener) -> ListenerTimeouts {
+    let built_in = defaults::LISTENER_TIMEOUTS;
+    let own = listener.timeouts.as_ref().map_or(built_in, |t| t.own);
+    let http = listener.tcp.is_none() || detects(listener);
+    ListenerTimeouts {
+        idle: if http { own.idle } else { built_in.idle },
+        ..own
+    }
+}
+
 /// A key that nothing would act on is most likely a misunderstanding.
 fn refuse_other_protocol(listener: &raw::Listener, findings: &mut Findings<'_>) {
+    if !detects(listener) {
+        for key in &listener.detect_keys {
+            let message = format!("`{}` has nothing to act on", key.value);
+            findings.error_help(key.span, message, "it belongs to detect = true");
+        }
+    }
     let (keys, says, help) = match &listener.tcp {
+        Some(_) if detects(listener) => return,
+        None if detects(listener) => {
+            if let Some(detect) = &listener.detect {
+                let message = "`detect` has nothing to tell apart: without `tcp` this listener serves HTTP alone";
+                let help = "`tcp` says where the rest goes";
+                findings.error_help(detect.span, message, help);
+            }
+            return;
+        }
         Some(_) => (
             &listener.http_keys,
             "has nothing to act on: this listener passes bytes on (`tcp`) and reads no HTTP",
-            "without `tcp` it serves HTTP",
+            "without `tcp` it serves HTTP, with detect = true both",
         ),
         None => (
             &listener.tcp_keys,
@@ -79,6 +108,10 @@ fn refuse_other_protocol(listener: &raw::Listener, findings: &mut Findings<'_>) 
         ),
     };
     for key in keys {
+        let help = match key.value {
+            "handshake" => "it is for the ClientHello that `sni` and `alpn` of `tcp` ask for",
+            _ => help,
+        };
         findings.error_help(key.span, format!("`{}` {says}", key.value), help);
     }
 }

@@ -91,7 +91,7 @@ fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>
                 );
                 findings.error(name.span, message);
             }
-            Some(position) if listeners[position].tcp.is_some() => {
+            Some(position) if !listeners[position].asks_routes() => {
                 let message = format!(
                     "listener \"{}\" passes bytes on (`tcp`) and reads no requests, so it asks no route",
                     name.value

@@ -51,7 +51,7 @@ pub(crate) fn warn(
 /// The listeners that ask routes.
 fn asking(listeners: &[Listener]) -> Vec<usize> {
     (0..listeners.len())
-        .filter(|position| listeners[*position].to.is_none() && listeners[*position].tcp.is_none())
+        .filter(|position| listeners[*position].asks_routes())
         .collect()
 }
 

@@ -2,6 +2,7 @@
 //! Not what stands in an entry (`raw`).
 
 use super::cluster::Clusters;
+use super::listener::detects;
 use super::route::or_placeholder;
 use crate::defaults;
 use crate::findings::Findings;
@@ -37,7 +38,11 @@ pub(crate) fn check(
     Some(Tcp {
         routes,
         connect: own.and_then(|t| t.connect).unwrap_or(timeouts.connect),
-        idle: own.and_then(|t| t.idle).unwrap_or(timeouts.tunnel_idle),
+        // Where HTTP is spoken as well, `idle` is that of its connections.
+        idle: own
+            .filter(|_| !detects(listener))
+            .and_then(|t| t.idle)
+            .unwrap_or(timeouts.tunnel_idle),
     })
 }
 

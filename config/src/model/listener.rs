@@ -23,8 +23,17 @@ pub struct Listener {
     pub proxy_protocol: Option<Vec<Cidr>>,
     /// This listener serves one cluster, no routes needed (index into `clusters`).
     pub to: Option<usize>,
-    /// Bytes straight to clusters, whatever protocol they are; no HTTP is spoken here.
+    /// Bytes straight to clusters, whatever protocol they are; no HTTP is spoken here, but see `detect`.
     pub tcp: Option<Tcp>,
+    /// What begins as HTTP does is served by `to` or the routes, the rest by `tcp`. Only with `tcp`.
+    pub detect: bool,
+}
+
+impl Listener {
+    /// Whether requests that come here are looked up in the routes.
+    pub fn asks_routes(&self) -> bool {
+        self.to.is_none() && (self.tcp.is_none() || self.detect)
+    }
 }
 
 /// How long a client may take.
@@ -36,6 +45,10 @@ pub struct ListenerTimeouts {
     pub idle: Duration,
     /// Between reads of a request body.
     pub body: Duration,
+    /// A TLS client's ClientHello, where `tcp` asks for what it says.
+    pub handshake: Duration,
+    /// What a connection begins with, where that is looked for; then it is taken for bytes.
+    pub detect: Duration,
 }
 
 /// How much a client may send.

@@ -26,16 +26,16 @@ tables! {
         ["version", "include", "server", "listeners", "routes", "defaults", "clusters", "admin", "access_log"],
         ["policies", "tls", "discovery", "tracing", "tests"];
     SERVER: "[server]", ["workers", "io", "drain", "trusted_proxies", "name"], [];
-    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "proxy_protocol"],
+    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "detect", "proxy_protocol"],
         ["tls", "redirect", "intercept", "policies", "protocol"];
-    LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body", "connect"], ["handshake"];
+    LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body", "connect", "handshake", "detect"], [];
     LISTENER_LIMITS: "`limits` of [listeners.x]",
         ["connections", "header_bytes", "headers", "target_bytes", "body"], ["per_ip"];
     ROUTE: "[[routes]]",
         ["name", "match", "to", "split_by", "redirect", "respond", "headers", "response_headers", "rewrite", "timeouts", "limits"],
         ["policies", "retry", "rate_limit", "compress", "jwt", "allow", "enforce", "hedge", "mirror"];
     MATCH: "`match` of [[routes]]", ["listener", "host", "path", "method", "headers", "query"], ["grpc"];
-    TCP_ROUTE: "an entry of `tcp`", ["to"], ["sni", "alpn"];
+    TCP_ROUTE: "an entry of `tcp`", ["sni", "alpn", "to"], [];
     TARGET: "`to` of [[routes]]", ["cluster", "weight"], [];
     ENDPOINT: "`endpoints` of [clusters.x]", ["address", "weight", "backup"], ["zone"];
     EDITS: "`headers` of [[routes]]", ["set", "add", "remove"], [];

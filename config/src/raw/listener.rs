@@ -25,15 +25,18 @@ pub(crate) struct Listener {
     pub(crate) to: Option<At<To>>,
     pub(crate) proxy_protocol: Option<Vec<Cidr>>,
     pub(crate) tcp: Option<Tcp>,
+    pub(crate) detect: Option<At<bool>>,
     /// Keys that mean something for HTTP alone, as far as they were typed.
     pub(crate) http_keys: Vec<At<&'static str>>,
     /// The same for TCP.
     pub(crate) tcp_keys: Vec<At<&'static str>>,
+    /// The same for `detect`.
+    pub(crate) detect_keys: Vec<At<&'static str>>,
 }
 
 /// `timeouts`, taken whole.
 pub(crate) struct Timeouts {
-    pub(crate) http: ListenerTimeouts,
+    pub(crate) own: ListenerTimeouts,
     pub(crate) connect: Option<Duration>,
     /// `idle` where it was typed: its default depends on what the listener speaks.
     pub(crate) idle: Option<Duration>,
@@ -64,7 +67,7 @@ pub(crate) fn read(
             Vec::new()
         }
     };
-    let (mut http_keys, mut tcp_keys) = (Vec::new(), Vec::new());
+    let (mut http_keys, mut tcp_keys, mut detect_keys) = (Vec::new(), Vec::new(), Vec::new());
     note(&table, &["to"], &mut http_keys);
     let timeouts = table.take_table(
         "timeouts",
@@ -72,7 +75,8 @@ pub(crate) fn read(
         findings,
         |table, findings| {
             note(&table, &["headers", "body"], &mut http_keys);
-            note(&table, &["connect"], &mut tcp_keys);
+            note(&table, &["connect", "handshake"], &mut tcp_keys);
+            note(&table, &["detect"], &mut detect_keys);
             Some(read_timeouts(table, findings))
         },
     );
@@ -91,6 +95,13 @@ pub(crate) fn read(
         .take("proxy_protocol")
         .and_then(|field| read_proxy_from(&field, findings));
     let tcp = table.take("tcp").map(|field| tcp::read(&field, findings));
+    let detect = table.take("detect").and_then(|field| {
+        let value = field.yes_or_no(findings)?;
+        Some(At {
+            value,
+            span: field.key_span,
+        })
+    });
     table.finish(findings);
     Listener {
         name,
@@ -100,8 +111,10 @@ pub(crate) fn read(
         to,
         proxy_protocol,
         tcp,
+        detect,
         http_keys,
         tcp_keys,
+        detect_keys,
     }
 }
 
@@ -164,15 +177,17 @@ fn read_proxy_from(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Vec
 fn read_timeouts(mut table: Table<'_>, findings: &mut Findings<'_>) -> Timeouts {
     refuse_empty(&table, "timeouts", table.span, findings);
     let mut take = |key| table.take(key)?.duration(Zero::Refused, findings);
-    let (headers, idle, body, connect) =
-        (take("headers"), take("idle"), take("body"), take("connect"));
+    let (headers, idle, body) = (take("headers"), take("idle"), take("body"));
+    let (connect, handshake, detect) = (take("connect"), take("handshake"), take("detect"));
     table.finish(findings);
     let built_in = defaults::LISTENER_TIMEOUTS;
     Timeouts {
-        http: ListenerTimeouts {
+        own: ListenerTimeouts {
             headers: headers.unwrap_or(built_in.headers),
             idle: idle.unwrap_or(built_in.idle),
             body: body.unwrap_or(built_in.body),
+            handshake: handshake.unwrap_or(built_in.handshake),
+            detect: detect.unwrap_or(built_in.detect),
         },
         connect,
         idle,

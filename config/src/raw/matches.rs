@@ -95,7 +95,7 @@ fn any_of<T>(
     found
 }
 
-fn host(text: &str) -> Result<HostMatch, Fault> {
+pub(super) fn host(text: &str) -> Result<HostMatch, Fault> {
     if text.starts_with('~') {
         return Err(
             Fault::new("a regex for a host is not in this version yet").help(

@@ -234,7 +234,7 @@ struct CopyHead {
 
 impl Buf {
     /// A view of a copy of `bytes`. `None` for more than 65,535 of them.
-    fn copied(bytes: &[u8]) -> Option<Buf> {
+    pub(crate) fn copied(bytes: &[u8]) -> Option<Buf> {
         let len = u16::try_from(bytes.len()).ok()?;
         let layout = copy_layout(u32::from(len));
         // SAFETY: the layout is not empty: it has the head.

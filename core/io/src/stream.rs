@@ -99,6 +99,14 @@ impl Stream {
         }
     }
 
+    /// The same with a copy of bytes that were received before and are held by no view any more.
+    pub fn unread_copy(&self, bytes: &[u8]) {
+        // A copy has at most 65,535 bytes; the last piece goes in front first.
+        for piece in bytes.rchunks(usize::from(u16::MAX)) {
+            Buf::copied(piece).into_iter().for_each(|b| self.unread(b));
+        }
+    }
+
     /// Ready when `recv` would not wait: data, end, error or deadline. Consumes nothing; errors are told by `recv` too.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.owner

@@ -14,8 +14,8 @@ use socket2::SockAddr;
 
 use crate::observe::Registry;
 use crate::plan::{
-    ActionPlan, ClusterPlan, DoorKey, EditPlan, ListenerPlan, Plan, RewritePlan, RoutePlan, Target,
-    Timeouts, Trusted,
+    ActionPlan, ClusterPlan, DoorKey, EditPlan, ListenerPlan, Plan, RewritePlan, RoutePlan, Speaks,
+    Target, Timeouts, Trusted,
 };
 use crate::route::{Router, Split, TcpRouter, Template};
 
@@ -285,6 +285,8 @@ impl Assembler {
             headers_ms: millis(listener.timeouts.headers),
             idle_ms: millis(listener.timeouts.idle),
             body_ms: millis(listener.timeouts.body),
+            handshake_ms: millis(listener.timeouts.handshake),
+            detect_ms: millis(listener.timeouts.detect),
             limits: HeadLimits {
                 head_bytes: limits.header_bytes,
                 fields: limits.headers,
@@ -295,6 +297,11 @@ impl Assembler {
             proxied_from: listener.proxy_protocol.clone().map(Trusted),
             cells: self.metrics.listener(&listener.name),
             only_route,
+            speaks: match (&tcp, listener.detect) {
+                (None, _) => Speaks::Http,
+                (Some(_), false) => Speaks::Bytes,
+                (Some(_), true) => Speaks::Either,
+            },
             tcp,
         }
     }

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
+use ringway_protocols::client_hello::HelloFault;
 use ringway_protocols::http1::{ChunkFault, RequestFault};
 use ringway_protocols::proxy_header::ProxyFault;
 
@@ -122,14 +123,17 @@ pub enum ClientTimeout {
     Idle,
     /// Too long between two reads of a body.
     Body,
+    /// The ClientHello took too long.
+    Handshake,
 }
 
 impl ClientTimeout {
     /// Every kind, in order of its discriminant.
-    pub const ALL: [ClientTimeout; 3] = [
+    pub const ALL: [ClientTimeout; 4] = [
         ClientTimeout::Headers,
         ClientTimeout::Idle,
         ClientTimeout::Body,
+        ClientTimeout::Handshake,
     ];
 
     /// The label in the metrics.
@@ -138,12 +142,50 @@ impl ClientTimeout {
             ClientTimeout::Headers => "headers",
             ClientTimeout::Idle => "idle",
             ClientTimeout::Body => "body",
+            ClientTimeout::Handshake => "handshake",
         }
     }
 }
 
-/// Room for the labels of protocol errors; arbitrary, about twice the number of faults that the parser tells apart.
-pub(super) const PROTOCOL_ERRORS: usize = 96;
+/// Which protocol a client was taken to begin with, where its listener looks (`detect`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guess {
+    /// HTTP/1.0 or HTTP/1.1.
+    Http1,
+    /// HTTP/2 without negotiation.
+    Http2,
+    /// TLS.
+    Tls,
+    /// Bytes of something else.
+    Opaque,
+    /// Nothing, or not enough, within the time: whoever waits for the server to speak first.
+    Silent,
+}
+
+impl Guess {
+    /// Every guess, in order of its discriminant.
+    pub const ALL: [Guess; 5] = [
+        Guess::Http1,
+        Guess::Http2,
+        Guess::Tls,
+        Guess::Opaque,
+        Guess::Silent,
+    ];
+
+    /// The label in the metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Guess::Http1 => "http1",
+            Guess::Http2 => "http2",
+            Guess::Tls => "tls",
+            Guess::Opaque => "opaque",
+            Guess::Silent => "silent",
+        }
+    }
+}
+
+/// Room for the labels of protocol errors; arbitrary, some more than the number of faults that the parsers tell apart.
+pub(super) const PROTOCOL_ERRORS: usize = 128;
 
 /// Refusals that are not the parsers': a path that cannot be normalised, a connection from where no PROXY header may come.
 const OWN_ERRORS: [&str; 2] = ["path", proxied::SOURCE_LABEL];
@@ -153,7 +195,9 @@ pub(super) static PROTOCOL_ERROR_LABELS: LazyLock<Vec<&'static str>> = LazyLock:
     let requests = RequestFault::ALL.iter().map(|f| f.label());
     let chunks = ChunkFault::ALL.iter().map(|f| f.label());
     let headers = ProxyFault::ALL.iter().map(|f| f.label());
-    error_table(requests.chain(chunks).chain(OWN_ERRORS).chain(headers))
+    let hellos = HelloFault::ALL.iter().map(|f| f.label());
+    let all = requests.chain(chunks).chain(OWN_ERRORS);
+    error_table(all.chain(headers).chain(hellos))
 });
 
 /// Each label once, cut to the room that there is, `other` at the end.
@@ -184,6 +228,7 @@ pub struct ListenerCell {
     pub(super) refused: Count,
     pub(super) timeouts: [Count; ClientTimeout::ALL.len()],
     pub(super) protocol_errors: [Count; PROTOCOL_ERRORS],
+    pub(super) guesses: [Count; Guess::ALL.len()],
 }
 
 impl Default for ListenerCell {
@@ -194,6 +239,7 @@ impl Default for ListenerCell {
             refused: Count::default(),
             timeouts: Default::default(),
             protocol_errors: std::array::from_fn(|_| Count::default()),
+            guesses: Default::default(),
         }
     }
 }
@@ -214,10 +260,15 @@ impl ListenerCell {
         self.refused.add(1);
     }
 
-    /// A client's bytes were refused. `label` is that of a request, chunk or PROXY header fault, `path` for a path that
-    /// cannot be normalised, or `proxy_source`; any other is counted as `other`.
+    /// A client's bytes were refused. `label` is that of a request, chunk, PROXY header or ClientHello fault, `path` for a path
+    /// that cannot be normalised, or `proxy_source`; any other is counted as `other`.
     pub fn protocol_error(&self, label: &'static str) {
         self.protocol_errors[error_index(&PROTOCOL_ERROR_LABELS, label)].add(1);
+    }
+
+    /// It was found out, or not, what a client begins with.
+    pub fn guessed(&self, guess: Guess) {
+        self.guesses[guess as usize].add(1);
     }
 
     /// A client missed a deadline.

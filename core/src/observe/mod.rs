@@ -15,8 +15,8 @@ pub mod request_id;
 
 pub use access_log::{AccessLog, LogWriter, Record};
 pub use cells::{
-    ClientTimeout, ClusterCell, ClusterCells, LaneCell, LaneCells, ListenerCell, ListenerCells,
-    ProcessCells, RouteCell, RouteCells,
+    ClientTimeout, ClusterCell, ClusterCells, Guess, LaneCell, LaneCells, ListenerCell,
+    ListenerCells, ProcessCells, RouteCell, RouteCells,
 };
 pub use registry::{ClusterGauges, EndpointGauges, GateGauges, Gauges, NoGauges, Registry};
 pub use request_id::{Dice, RequestIds};

@@ -103,8 +103,9 @@ metrics! {
     LISTENER_OPENED = counter("ringway_listener_connections_total", &["listener"], "Client connections accepted.");
     LISTENER_OPEN = gauge("ringway_listener_connections", &["listener"], "Client connections open now.");
     LISTENER_REFUSED = counter("ringway_listener_connections_refused_total", &["listener"], "Client connections closed at once because the listener's limit was reached.");
-    LISTENER_TIMEOUTS = counter("ringway_listener_timeouts_total", &["listener", "kind"], "Deadlines that clients missed: headers, idle (a kept connection without a next request) or body.");
-    LISTENER_ERRORS = counter("ringway_listener_protocol_errors_total", &["listener", "error"], "Requests refused because their bytes were not valid HTTP or above a limit, and connections refused for their PROXY header, by fault.");
+    LISTENER_TIMEOUTS = counter("ringway_listener_timeouts_total", &["listener", "kind"], "Deadlines that clients missed: headers, idle (a kept connection without a next request), body or handshake (a ClientHello).");
+    LISTENER_ERRORS = counter("ringway_listener_protocol_errors_total", &["listener", "error"], "Requests refused because their bytes were not valid HTTP or above a limit, and connections refused for their PROXY header or ClientHello, by fault.");
+    LISTENER_GUESSES = counter("ringway_listener_detected_total", &["listener", "guess"], "Connections by what they were found to begin with, on listeners that look (detect); silent is nothing, or not enough, within the time.");
 
     ROUTE_REQUESTS = counter("ringway_route_requests_total", &["route", "code"], "Exchanges by class of the status sent to the client; none if it got no answer.");
     ROUTE_FLAGS = counter("ringway_route_flags_total", &["route", "flag"], "Exchanges that ended with something to report, by response flag. A flag appears with its first exchange.");
@@ -159,7 +160,7 @@ pub fn markdown() -> String {
          - Labels are names from the configuration or words from a fixed list, never anything that a client sent.\n\
          - At most {SERIES_MAX} series. A name that finds no room is counted under the name `{OTHER}`. A route takes {ROUTE_SERIES}\n  \
            series, a cluster {CLUSTER_SERIES}, each flag that one of them has seen one more, a listener as many as there are protocol\n  \
-           faults and six. Names that no configuration in use holds any more are forgotten when their room is needed.\n\
+           faults and 12. Names that no configuration in use holds any more are forgotten when their room is needed.\n\
          - Every counter begins at 0 when the process starts and keeps its value over reloads.\n\n\
          | name | type | labels | what it says |\n|---|---|---|---|\n",
     );

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ringway_io::Counters;
 
-use super::cells::{Cells, ClientTimeout, PROTOCOL_ERROR_LABELS};
+use super::cells::{Cells, ClientTimeout, Guess, PROTOCOL_ERROR_LABELS};
 use super::count::{BOUNDS_US, BUCKETS, CLASSES, Endings, Histogram};
 use super::names::{self, Metric};
 use super::registry::{Book, GateGauges, Gauges, Names, OTHER, Registry};
@@ -24,9 +24,9 @@ pub(super) const ROUTE_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2;
 /// pool (3), retries, overflows, two limits of three numbers each.
 pub(super) const CLUSTER_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2 + 2 + 1 + 3 + 2 + 6;
 
-/// Lines of a listener: opened, open, refused, timeouts, protocol errors.
+/// Lines of a listener: opened, open, refused, timeouts, protocol errors, guesses.
 pub(super) fn listener_series() -> usize {
-    3 + ClientTimeout::ALL.len() + PROTOCOL_ERROR_LABELS.len()
+    3 + ClientTimeout::ALL.len() + PROTOCOL_ERROR_LABELS.len() + Guess::ALL.len()
 }
 
 /// Lines that are there whatever the configuration says: process, workers, and `other` three times with all its flags.
@@ -299,6 +299,13 @@ fn listeners(page: &mut Page, names: &Names) {
         for (index, label) in PROTOCOL_ERROR_LABELS.iter().enumerate() {
             let n = cells.sum(|c| c.protocol_errors[index].get());
             page.sample(&names::LISTENER_ERRORS, &[cells.name(), label], n);
+        }
+    }
+    page.family(&names::LISTENER_GUESSES);
+    for cells in book.shown() {
+        for guess in Guess::ALL {
+            let n = cells.sum(|c| c.guesses[guess as usize].get());
+            page.sample(&names::LISTENER_GUESSES, &[cells.name(), guess.label()], n);
         }
     }
 }

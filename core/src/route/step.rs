@@ -5,13 +5,14 @@ use ringway_config::SplitBy;
 use ringway_protocols::http1::Known;
 use ringway_protocols::path;
 
-use super::{Ask, Opening, Split, Variables, cookie, hash_for_split};
+use super::{Ask, Split, Variables, cookie, hash_for_split};
 use crate::answer::{Body, Reply};
 use crate::exchange::{Exchange, Facts};
 use crate::flow::Stop;
 use crate::outcome::Flag;
 use crate::plan::ActionPlan;
 use crate::session::http1::Received;
+use crate::session::tcp::Heard;
 
 /// Proof that a route took the request and named a cluster. Only [`find`] and [`of_listener`] make it.
 #[derive(Debug)]
@@ -74,16 +75,16 @@ pub(crate) fn find(exchange: &mut Exchange<'_>, _received: Received) -> Result<R
     }
 }
 
-/// The same for a connection whose bytes are nobody's requests: its listener says where they go. A reload may have made an HTTP
-/// listener of it since the connection was accepted; then there is nothing to be done with it.
-pub(crate) fn of_listener(exchange: &mut Exchange<'_>) -> Result<Routed, Stop> {
-    let Some(router) = &exchange.listener().tcp else {
-        return Err(Stop::NoRequest);
-    };
-    let Some(route) = router.find(&Opening { hello: None }) else {
+/// The same for a connection whose bytes are nobody's requests: an entry of its listener's `tcp` takes it, or none.
+pub(crate) fn of_listener(exchange: &mut Exchange<'_>, heard: Heard) -> Result<Routed, Stop> {
+    let Some(route) = heard.route() else {
+        let name = match exchange.facts().server_name.as_str() {
+            "" => "a connection that names no host".to_owned(),
+            name => format!("the name `{name}` and what is offered with it"),
+        };
         exchange.note(
             Flag::NoRoute,
-            format_args!("no entry of the listener's `tcp` matches this connection"),
+            format_args!("no entry of the listener's `tcp` matches {name}"),
         );
         return Err(Reply::new(404, Flag::NoRoute).into());
     };

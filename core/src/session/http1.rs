@@ -17,6 +17,7 @@ use crate::lane::Lane;
 use crate::link::Link;
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
+use crate::plan::Speaks;
 use crate::proxied;
 
 /// A client that is still sending after an error answer is listened to for so much and so long, then closed.
@@ -39,6 +40,14 @@ pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
     let _seat = lane.enter_session(waker, client.door.cells());
     if proxied::receive(&mut client, &lane).await.is_err() {
         return;
+    }
+    if client.door.speaks() == Speaks::Either {
+        // Pooled: it is larger than an idle connection should be.
+        match io::pooled(flow::pass_others(&client, &lane)).await {
+            None => {}
+            Some(After::Abort) => return client.stream.abort(),
+            Some(_) => return,
+        }
     }
     let mut first = true;
     let after = loop {
