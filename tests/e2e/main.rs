@@ -6,6 +6,7 @@ mod access_log;
 mod admin;
 mod announced;
 mod bodies;
+mod bulk;
 mod connections;
 mod detect;
 mod discretion;

@@ -131,6 +131,7 @@ impl Io {
     fn store_gauges(&self, w: &Worker) {
         crate::counters::set(&w.counters.slots_in_use, u64::from(self.slots.live()));
         crate::counters::set(&w.counters.buffers_in_use, u64::from(w.pool.in_use()));
+        crate::counters::set(&w.counters.pipes_in_use, u64::from(self.pipes.lent()));
     }
 
     /// Free the driver. `true` when the kernel holds none of our memory any more; else the slots and the driver are leaked.

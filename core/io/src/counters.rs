@@ -37,6 +37,12 @@ pub struct Counters {
     pub bytes_received: AtomicU64,
     /// Bytes sent on all streams.
     pub bytes_sent: AtomicU64,
+    /// Bytes that tunnels have passed on without copying them.
+    pub bytes_spliced: AtomicU64,
+    /// Pipes that hold bytes of a tunnel.
+    pub pipes_in_use: AtomicU64,
+    /// Times that a direction of a tunnel found no pipe, and went on copying.
+    pub pipes_exhausted: AtomicU64,
     /// Nanoseconds not spent waiting.
     pub busy_ns: AtomicU64,
     /// Completions whose slot had moved on.

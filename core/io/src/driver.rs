@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::counters;
 use crate::epoll::EpollDriver;
+use crate::pipe::PipePool;
 use crate::probe;
 use crate::slot::{SlotTable, SpillPool, flag};
 use crate::timer::Wheel;
@@ -33,6 +34,9 @@ pub(crate) struct Io {
     pub(crate) wheel: Wheel,
     pub(crate) driver: Driver,
     pub(crate) spill: SpillPool,
+    pub(crate) pipes: PipePool,
+    /// Bytes in full buffers after which a direction of a tunnel is spliced.
+    pub(crate) splice_after: u32,
     #[expect(
         clippy::vec_box,
         reason = "the kernel reads a lent state: its address must not change"
@@ -78,6 +82,8 @@ impl Io {
             wheel: Wheel::new(now_ms),
             driver,
             spill: SpillPool::default(),
+            pipes: PipePool::new(options.pipes, options.pipe_size),
+            splice_after: options.splice_after,
             tx_pool: Vec::with_capacity(KEEP_TX),
             starved: VecDeque::new(),
             due: Vec::new(),
@@ -198,6 +204,7 @@ impl Io {
         }
         counters::set(&w.counters.buffers_in_use, u64::from(w.pool.in_use()));
         counters::set(&w.counters.slots_in_use, u64::from(self.slots.live()));
+        counters::set(&w.counters.pipes_in_use, u64::from(self.pipes.lent()));
         Ok(())
     }
 

@@ -183,7 +183,15 @@ impl Io {
             self.wake_rx(w, index);
         }
         let slot = self.slots.at(index);
-        if slot.has(flag::TX_BUSY) && slot.has(flag::WRITABLE) {
+        if !slot.has(flag::WRITABLE) {
+            return;
+        }
+        if slot.has(flag::TX_POLL) {
+            slot.clear(flag::TX_POLL);
+            self.wake_tx(w, index);
+        }
+        // Both may be: a splice that was given up has left its bytes to a send.
+        if self.slots.at(index).has(flag::TX_BUSY) {
             self.send_epoll(w, index);
         }
     }
@@ -191,7 +199,8 @@ impl Io {
     /// One receive, if nothing is queued and the socket may have something.
     #[inline]
     pub(crate) fn fill_epoll(&mut self, w: &Worker, index: u32) {
-        const NO: u32 = flag::RX_EOF | flag::CONNECTING | flag::LISTENER | flag::CLOSING;
+        const NO: u32 =
+            flag::RX_EOF | flag::CONNECTING | flag::LISTENER | flag::CLOSING | flag::SPLICED;
         let Driver::Epoll(e) = &mut self.driver else {
             return;
         };

@@ -70,6 +70,12 @@ pub(crate) mod flag {
     pub(crate) const LIVE: u32 = 1 << 25;
     /// We have sent FIN (or closed our side).
     pub(crate) const FIN_SENT: u32 = 1 << 26;
+    /// Splices take the socket's bytes: no receive may be armed.
+    pub(crate) const SPLICED: u32 = 1 << 27;
+    /// A poll for something to splice is in flight (epoll: it is waited for).
+    pub(crate) const RX_POLL: u32 = 1 << 28;
+    /// A poll for room to splice into is in flight (epoll: it is waited for).
+    pub(crate) const TX_POLL: u32 = 1 << 29;
 }
 
 /// What only a listener needs.

@@ -68,6 +68,11 @@ impl Stream {
         Stream { owner }
     }
 
+    #[inline]
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
     /// The next received bytes; `None` is the peer's end of stream (FIN), again and again. Errors: the socket's, or
     /// `TimedOut` once the deadline has passed and nothing is left to read. Cancel-safe.
     pub async fn recv(&self) -> io::Result<Option<Buf>> {

@@ -19,6 +19,10 @@ pub(crate) enum Kind {
     Poll = 5,
     /// The read on the worker's own eventfd.
     Wake = 6,
+    /// Waits for something to splice.
+    RecvReady = 7,
+    /// Waits for room to splice into.
+    SendReady = 8,
 }
 
 /// Packed user data.
@@ -40,6 +44,8 @@ impl Token {
             4 => Kind::Connect,
             5 => Kind::Poll,
             6 => Kind::Wake,
+            7 => Kind::RecvReady,
+            8 => Kind::SendReady,
             _ => Kind::Ignore,
         }
     }
@@ -69,6 +75,8 @@ mod tests {
             Kind::Connect,
             Kind::Poll,
             Kind::Wake,
+            Kind::RecvReady,
+            Kind::SendReady,
         ] {
             for (generation, slot) in [
                 (0, 0),

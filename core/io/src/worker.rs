@@ -60,6 +60,12 @@ pub struct WorkerOptions {
     /// Let the kernel count the quota where the probe finds that it can; without it a receive over its quota is cancelled. (For
     /// measuring, and for tests of the other way.)
     pub recv_credit: bool,
+    /// A direction of a tunnel is spliced once it has moved so many bytes in full buffers; `u32::MAX`: never.
+    pub splice_after: u32,
+    /// At most so many pipes hold spliced bytes at a time.
+    pub pipes: u16,
+    /// Bytes that a pipe may hold.
+    pub pipe_size: u32,
     /// Where the worker counts.
     pub counters: Arc<Counters>,
 }
@@ -80,6 +86,12 @@ impl Default for WorkerOptions {
             // Five buffers: a body of 64 KiB with its head comes in one go (with four, its last bytes took a receive and a send more).
             receive_quota: 80 * 1024,
             recv_credit: true,
+            // A burst is not a transfer: changing over costs a cancelled receive.
+            splice_after: 256 * 1024,
+            // Each may pin what it holds for as long as a reader is slow: 64 MiB at most.
+            pipes: 64,
+            // The most that a user may ask for.
+            pipe_size: 1024 * 1024,
             counters: Arc::new(Counters::default()),
         }
     }

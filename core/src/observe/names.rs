@@ -145,6 +145,9 @@ metrics! {
     WORKER_CQ_OVERFLOW = counter("ringway_worker_completion_queue_overflows_total", &["worker"], "Times that the completion queue overflowed.");
     WORKER_RECEIVED = counter("ringway_worker_received_bytes_total", &["worker"], "Bytes received from all sockets.");
     WORKER_SENT = counter("ringway_worker_sent_bytes_total", &["worker"], "Bytes sent to all sockets.");
+    WORKER_SPLICED = counter("ringway_worker_spliced_bytes_total", &["worker"], "Bytes that tunnels passed on without copying them.");
+    WORKER_NO_PIPE = counter("ringway_worker_pipes_exhausted_total", &["worker"], "Times that a tunnel found no pipe to splice through, and went on copying.");
+    WORKER_PIPES = gauge("ringway_worker_pipes_in_use", &["worker"], "Pipes that hold bytes of tunnels now.");
     WORKER_BUFFERS = gauge("ringway_worker_buffers_in_use", &["worker"], "Receive buffers in use now.");
     WORKER_SLOTS = gauge("ringway_worker_slots_in_use", &["worker"], "Sockets open now.");
     WORKER_TASKS = gauge("ringway_worker_tasks", &["worker"], "Tasks alive now.");

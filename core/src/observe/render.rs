@@ -463,7 +463,7 @@ fn workers(page: &mut Page, registry: &Registry) {
     for (_, worker, io) in &running {
         page.sample(&names::WORKER_INFO, &[worker, io.driver], 1);
     }
-    let families: [Column<Counters, u64>; 15] = [
+    let families: [Column<Counters, u64>; 18] = [
         (&names::WORKER_LOOPS, |c| c.loops.load(Relaxed)),
         (&names::WORKER_ENTERS, |c| c.enters.load(Relaxed)),
         (&names::WORKER_COMPLETIONS, |c| c.completions.load(Relaxed)),
@@ -480,6 +480,9 @@ fn workers(page: &mut Page, registry: &Registry) {
         (&names::WORKER_CQ_OVERFLOW, |c| c.cq_overflow.load(Relaxed)),
         (&names::WORKER_RECEIVED, |c| c.bytes_received.load(Relaxed)),
         (&names::WORKER_SENT, |c| c.bytes_sent.load(Relaxed)),
+        (&names::WORKER_SPLICED, |c| c.bytes_spliced.load(Relaxed)),
+        (&names::WORKER_NO_PIPE, |c| c.pipes_exhausted.load(Relaxed)),
+        (&names::WORKER_PIPES, |c| c.pipes_in_use.load(Relaxed)),
         (&names::WORKER_BUFFERS, |c| c.buffers_in_use.load(Relaxed)),
         (&names::WORKER_SLOTS, |c| c.slots_in_use.load(Relaxed)),
         (&names::WORKER_TASKS, |c| c.tasks.load(Relaxed)),

@@ -47,7 +47,8 @@ impl Io {
             | flag::STARVED
             | flag::CONNECTING
             | flag::CLOSING
-            | flag::LISTENER;
+            | flag::LISTENER
+            | flag::SPLICED;
         let Driver::Uring(u) = &mut self.driver else {
             return;
         };
@@ -101,6 +102,41 @@ impl Io {
         slot.set(flag::POLL_ARMED);
         slot.inflight += 1;
         self.inflight += 1;
+    }
+
+    /// Look once for something to splice, or for room; tells at once if there is some.
+    pub(crate) fn poll_uring(&mut self, index: u32, kind: Kind, polled: u32) {
+        let Driver::Uring(u) = &mut self.driver else {
+            return;
+        };
+        let slot = self.slots.at(index);
+        if slot.has(polled) {
+            return;
+        }
+        let events = match kind {
+            Kind::SendReady => libc::POLLOUT,
+            _ => libc::POLLIN,
+        };
+        let entry = opcode::PollAdd::new(types::Fd(slot.raw_fd()), events as u32)
+            .build()
+            .user_data(Token::new(kind, slot.generation, index).0);
+        // SAFETY: points to nothing.
+        unsafe { u.ring.push(&entry) };
+        slot.set(polled);
+        slot.inflight += 1;
+        self.inflight += 1;
+    }
+
+    /// End the receive in flight, if there is one that is not being ended. Its last completions may still bring bytes.
+    pub(crate) fn cancel_recv(&mut self, index: u32) {
+        let Driver::Uring(u) = &mut self.driver else {
+            return;
+        };
+        let slot = self.slots.at(index);
+        if slot.has(flag::RX_ARMED) && !slot.has(flag::RX_CANCEL) {
+            slot.set(flag::RX_CANCEL);
+            u.cancel(Token::new(Kind::Recv, slot.generation, index));
+        }
     }
 
     /// One send for all that is queued.

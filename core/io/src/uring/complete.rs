@@ -96,6 +96,7 @@ impl Io {
             Kind::Accept => self.on_accept(w, index, result, flags),
             Kind::Connect => self.on_connect(w, index, result),
             Kind::Poll => self.on_poll(w, index, flags),
+            Kind::RecvReady | Kind::SendReady => self.on_ready(w, index, token.kind()),
             Kind::Ignore | Kind::Wake => {}
         }
     }
@@ -178,7 +179,9 @@ impl Io {
         }
         let slot = self.slots.at(index);
         let ended = slot.rx_errno != 0 || slot.has(flag::RX_EOF);
-        if ended || slot.has(flag::RX_WAIT) && !slot.rx.is_empty() {
+        // A direction that is to be spliced waits for the last completion, with bytes or without.
+        let last = !more && slot.has(flag::SPLICED);
+        if ended || slot.has(flag::RX_WAIT) && (last || !slot.rx.is_empty()) {
             self.wake_rx(w, index);
         }
     }
@@ -205,9 +208,8 @@ impl Io {
         };
         let slot = self.slots.at(index);
         let full = slot.rx.len() >= self.max_views || !u.credit && slot.rx_bytes >= self.quota;
-        if full && !slot.has(flag::RX_CANCEL) {
-            slot.set(flag::RX_CANCEL);
-            u.cancel(Token::new(Kind::Recv, slot.generation, index));
+        if full {
+            self.cancel_recv(index);
         }
     }
 
@@ -238,6 +240,22 @@ impl Io {
         self.wake_tx(w, index);
         if self.slots.at(index).has(flag::CLOSING) {
             self.close_progress(w, index);
+        }
+    }
+
+    /// There is something to splice, or room, or the socket has broken: whoever waits finds out.
+    fn on_ready(&mut self, w: &Worker, index: u32, kind: Kind) {
+        let polled = match kind {
+            Kind::SendReady => flag::TX_POLL,
+            _ => flag::RX_POLL,
+        };
+        self.over(index, polled);
+        if self.slots.at(index).has(flag::CLOSING) {
+            return self.close_progress(w, index);
+        }
+        match kind {
+            Kind::SendReady => self.wake_tx(w, index),
+            _ => self.wake_rx(w, index),
         }
     }
 

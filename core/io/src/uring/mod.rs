@@ -1,6 +1,6 @@
 //! The io_uring driver: which operation a slot needs (`arm`), what a completion means for it (`complete`).
 //!
-//! Not a general ring: five operations on sockets, one read on an eventfd, cancels. Never OP_SHUTDOWN or OP_SPLICE (kernel worker
+//! Not a general ring: six operations on sockets, one read on an eventfd, cancels. Never OP_SHUTDOWN or OP_SPLICE (kernel worker
 //! threads), never LINK_TIMEOUT (loses data).
 
 use std::io;
@@ -90,6 +90,8 @@ impl UringDriver {
             (flag::CONNECTING, Kind::Connect),
             (flag::ACCEPT_ARMED, Kind::Accept),
             (flag::POLL_ARMED, Kind::Poll),
+            (flag::RX_POLL, Kind::RecvReady),
+            (flag::TX_POLL, Kind::SendReady),
         ] {
             if slot.has(bit) {
                 self.cancel(Token::new(kind, slot.generation, index));
