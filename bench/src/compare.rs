@@ -22,7 +22,8 @@ pub(crate) struct Options {
     /// Scenarios by name, or files of your own
     #[arg(long, value_delimiter = ',', default_value = "h1-small", long_help = scenarios_help())]
     scenario: Vec<String>,
-    /// Proxies besides Ringway: nginx, haproxy, envoy, traefik, caddy, ringway-epoll (the other driver), ringway-kernel
+    /// Proxies besides Ringway: nginx, haproxy, haproxy-splice and haproxy-copy (TCP always
+    /// and never spliced), envoy, traefik, caddy, ringway-epoll (the other driver), ringway-kernel
     /// (connections stay with the worker that the kernel chose), or ringway-WORD for another build
     #[arg(long = "with", value_delimiter = ',', default_value = "nginx,haproxy")]
     with: Vec<String>,
@@ -50,7 +51,7 @@ fn scenarios_help() -> String {
     let mut text = String::from("Scenarios by name, or files of your own:\n");
     for name in Scenario::names() {
         if let Ok(scenario) = Scenario::find(name) {
-            text.push_str(&format!("  {name:<14}{}\n", scenario.about));
+            text.push_str(&format!("  {name:<22} {}\n", scenario.about));
         }
     }
     text
@@ -219,14 +220,19 @@ fn who_can<'a>(subjects: &'a [Subject], scenario: &Scenario) -> (Vec<&'a Subject
     let mut part = Vec::new();
     let mut skipped = Vec::new();
     for subject in subjects {
-        match subject.reload() {
-            Reload::No(why) if scenario.proxy.reload_every.is_some() => skipped.push(Skipped {
-                name: subject.name.clone(),
-                why: why.to_owned(),
-                failed: false,
-            }),
-            _ => part.push(subject),
-        }
+        let why = match subject.reload() {
+            _ if !subject.speaks(scenario.protocol) => "there is no configuration of it for TCP",
+            Reload::No(why) if scenario.proxy.reload_every.is_some() => why,
+            _ => {
+                part.push(subject);
+                continue;
+            }
+        };
+        skipped.push(Skipped {
+            name: subject.name.clone(),
+            why: why.to_owned(),
+            failed: false,
+        });
     }
     (part, skipped)
 }

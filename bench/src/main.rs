@@ -3,6 +3,7 @@
 
 mod child;
 mod compare;
+mod endless;
 mod instructions;
 mod load;
 mod machine;

@@ -5,19 +5,23 @@
 
 use std::io::{self, BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use ringway_io::{Buf, Listener, Stream, run, spawn};
 use serde::{Deserialize, Serialize};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
+use crate::endless::Row;
 use crate::message;
-use crate::scenario::{Load, Origin};
+use crate::scenario::{Kind, Load, Origin, Protocol};
 
 /// What to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Spec {
+    #[serde(default)]
+    pub(crate) protocol: Protocol,
     pub(crate) origin: Origin,
     pub(crate) load: Load,
     /// One worker on each; empty: one, anywhere.
@@ -50,6 +54,11 @@ pub(crate) fn serve(spec: &str) -> io::Result<()> {
     let served = Served {
         answer: message::answer(&spec.origin),
         upload: message::body(spec.load.body),
+        bytes: match (spec.protocol, spec.load.kind) {
+            (Protocol::Http, _) => None,
+            (Protocol::Tcp, Kind::Pour) => Some(Bytes::Row(Row::new(), spec.load.both)),
+            (Protocol::Tcp, _) => Some(Bytes::Echo),
+        },
         counters: Arc::new(Counters::default()),
     };
     let cpus: Vec<Option<usize>> = if spec.cpus.is_empty() {
@@ -62,7 +71,8 @@ pub(crate) fn serve(spec: &str) -> io::Result<()> {
         let listener = bind(address)?;
         address = listener.local_addr()?;
         let served = served.clone();
-        let options = crate::load::worker_options(cpu, spec.load.body);
+        let options =
+            crate::load::worker_options(cpu, crate::load::largest(&spec.load, spec.load.body));
         std::thread::spawn(move || {
             if let Err(e) = run(options, || accept_all(listener, served)) {
                 eprintln!("ringway-bench: origin: {e}");
@@ -86,17 +96,27 @@ pub(crate) fn serve(spec: &str) -> io::Result<()> {
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
+/// What is served where no requests come.
+#[derive(Clone, Copy)]
+enum Bytes {
+    /// Everything back.
+    Echo,
+    /// An endless row; and the client's is checked, if it pours one too.
+    Row(Row, bool),
+}
+
 #[derive(Clone)]
 struct Served {
     answer: &'static [u8],
     upload: &'static [u8],
+    bytes: Option<Bytes>,
     counters: Arc<Counters>,
 }
 
@@ -110,9 +130,41 @@ async fn accept_all(listener: TcpListener, served: Served) {
         let served = served.clone();
         spawn(async move {
             // Proxies close their idle connections as they like, also with a reset.
-            let _ = answer_all(&stream, &served).await;
+            let _ = match served.bytes {
+                None => answer_all(&stream, &served).await,
+                Some(Bytes::Echo) => echo(&stream, &served).await,
+                Some(Bytes::Row(row, both)) => pour(stream, row, both).await,
+            };
         });
     }
+}
+
+async fn echo(stream: &Stream, served: &Served) -> io::Result<()> {
+    while let Some(buf) = stream.recv().await? {
+        served.counters.requests.fetch_add(1, Relaxed);
+        if let Err(buf) = stream.queue(buf) {
+            stream.flush().await?;
+            let _ = stream.queue(buf);
+        }
+        stream.submit();
+    }
+    stream.shutdown_write();
+    Ok(())
+}
+
+async fn pour(stream: Stream, row: Row, both: bool) -> io::Result<()> {
+    let stream = Rc::new(stream);
+    if both {
+        let theirs = stream.clone();
+        spawn(async move {
+            // The load sees to it that a connection that ends fails its run.
+            if let Ok(false) = row.check(&theirs, |_| false).await {
+                eprintln!("ringway-bench: origin: the load's row has a wrong byte");
+                std::process::exit(1);
+            }
+        });
+    }
+    row.pour(&stream, |_| false).await
 }
 
 async fn answer_all(stream: &Stream, served: &Served) -> io::Result<()> {

@@ -117,6 +117,16 @@ impl Run {
         self.load.requests as f64 / self.load.seconds.max(1e-9)
     }
 
+    /// That have passed (10^9 bytes).
+    pub(crate) fn gigabytes(&self) -> f64 {
+        self.load.body_bytes as f64 / 1e9
+    }
+
+    pub(crate) fn gigabytes_per_cpu_second(&self) -> Option<f64> {
+        let per = self.gigabytes() / (self.used.cpu_us() / 1e6);
+        per.is_finite().then_some(per)
+    }
+
     /// What others had, from the rest of the run. Only told of CPUs that are either the proxy's or the load's and the origin's.
     pub(crate) fn others_on(&self, plan: &Plan) -> Option<f64> {
         let mut cpus: Vec<usize> = [&plan.proxy[..], &plan.load, &plan.origin].concat();

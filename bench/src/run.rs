@@ -14,6 +14,7 @@ use crate::origin::{self, Seen};
 use crate::peers::{Job, Place, Reload, Subject};
 use crate::pin::Plan;
 use crate::results::Run;
+use crate::scenario::Protocol;
 use crate::workers::{self, Worker};
 
 /// A proxy must answer within this after its start; ten thousand routes take some of them seconds.
@@ -36,6 +37,7 @@ pub(crate) struct Bench<'a> {
 pub(crate) fn run(bench: &Bench<'_>, subject: &Subject, round: usize) -> io::Result<Run> {
     let scenario = bench.job.scenario;
     let spec = serde_json::to_string(&origin::Spec {
+        protocol: scenario.protocol,
         origin: scenario.origin.clone(),
         load: scenario.load.clone(),
         cpus: bench.plan.origin.clone(),
@@ -194,6 +196,11 @@ fn first_answer(address: SocketAddr, bench: &Bench<'_>) -> io::Result<()> {
     let load = &bench.job.scenario.load;
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    if bench.job.scenario.protocol == Protocol::Tcp {
+        stream.write_all(message::body(load.body))?;
+        // An echo, or the beginning of the row.
+        return stream.read_exact(&mut [0; 12]);
+    }
     let heads = message::request_heads(&crate::scenario::Load {
         hosts: load.hosts.min(1),
         ..load.clone()

@@ -24,6 +24,16 @@ const BUILT_IN: &[(&str, &str)] = &[
         "reload-storm",
         include_str!("../scenarios/reload-storm.toml"),
     ),
+    ("l4-bulk", include_str!("../scenarios/l4-bulk.toml")),
+    (
+        "l4-bulk-bidirectional",
+        include_str!("../scenarios/l4-bulk-bidirectional.toml"),
+    ),
+    ("l4-echo-64b", include_str!("../scenarios/l4-echo-64b.toml")),
+    (
+        "l4-connect-rate",
+        include_str!("../scenarios/l4-connect-rate.toml"),
+    ),
 ];
 
 /// One scenario.
@@ -38,15 +48,30 @@ pub(crate) struct Scenario {
     pub(crate) seconds: f64,
     /// How long the same load runs before counting, in seconds.
     pub(crate) warm_up: f64,
+    /// What is passed on.
+    #[serde(default)]
+    pub(crate) protocol: Protocol,
     /// What the clients do.
     pub(crate) load: Load,
     /// What the origin answers.
+    #[serde(default)]
     pub(crate) origin: Origin,
     /// What the proxy has besides one listener and one upstream.
     #[serde(default)]
     pub(crate) proxy: Proxy,
     /// What is compared; the first is the main one.
     pub(crate) figures: Vec<Figure>,
+}
+
+/// What the proxies are to understand of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Protocol {
+    /// Requests and answers.
+    #[default]
+    Http,
+    /// Bytes.
+    Tcp,
 }
 
 /// What the clients do.
@@ -74,12 +99,15 @@ pub(crate) struct Load {
     /// The request's head has at least so many bytes.
     #[serde(default)]
     pub(crate) head_bytes: usize,
-    /// Bytes of a request's body; 0: a GET.
+    /// Bytes of a request's body; 0: a GET. Over TCP: of the message that is sent back.
     #[serde(default)]
     pub(crate) body: usize,
     /// A connection that is closed between two requests is opened again and counted, instead of failing the run.
     #[serde(default)]
     pub(crate) survive_close: bool,
+    /// Not only the origin pours, the client does too.
+    #[serde(default)]
+    pub(crate) both: bool,
 }
 
 fn three() -> usize {
@@ -96,10 +124,12 @@ pub(crate) enum Kind {
     Open,
     /// One request per connection, which then stays open.
     Idle,
+    /// No requests: bytes without end (TCP). Each MiB that has passed counts as one.
+    Pour,
 }
 
 /// What the origin answers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Origin {
     /// Bytes of an answer's body.
@@ -195,6 +225,17 @@ impl Scenario {
         if self.figures.is_empty() {
             return bad("no figure");
         }
+        let pours = load.kind == Kind::Pour;
+        match self.protocol {
+            Protocol::Http if pours || load.both => return bad("pouring is for TCP"),
+            Protocol::Tcp if pours == (load.body > 0) => {
+                return bad("TCP either pours or sends messages of `body` bytes");
+            }
+            Protocol::Tcp if load.kind == Kind::Idle || self.proxy.routes > 0 => {
+                return bad("TCP has neither routes nor idle connections");
+            }
+            Protocol::Http | Protocol::Tcp => {}
+        }
         let memory = self
             .figures
             .iter()
@@ -238,12 +279,17 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         let good = toml::from_str::<Scenario>(BUILT_IN[0].1).unwrap();
-        let change: [(&str, Change); 5] = [
+        let change: [(&str, Change); 8] = [
             ("no connection", |s| s.load.connections = 0),
             ("more active", |s| s.load.active = Some(65)),
             ("open loop", |s| s.load.rate = Some(1.0)),
             ("more hosts", |s| s.load.hosts = 1),
             ("no figure", |s| s.figures.clear()),
+            ("pouring", |s| s.load.kind = Kind::Pour),
+            ("either pours", |s| s.protocol = Protocol::Tcp),
+            ("neither routes", |s| {
+                (s.protocol, s.load.body, s.proxy.routes) = (Protocol::Tcp, 1, 1);
+            }),
         ];
         assert_eq!(good.check(), Ok(()));
         for (what, change) in change {

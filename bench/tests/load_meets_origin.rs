@@ -42,6 +42,14 @@ impl Drop for Process {
     }
 }
 
+/// Loads without header fields are of bytes.
+fn protocol(load: &Value) -> &'static str {
+    match load["kind"] == "pour" || load["fields"] == 0 {
+        true => "tcp",
+        false => "http",
+    }
+}
+
 fn scenario(load: &Value, body: usize) -> Value {
     let figure = match load["kind"] == "idle" {
         true => "bytes-per-connection",
@@ -49,13 +57,14 @@ fn scenario(load: &Value, body: usize) -> Value {
     };
     json!({
         "name": "t", "about": "a test", "seconds": 0.2, "warm_up": 0.0,
-        "load": load, "origin": { "body": body }, "proxy": {}, "figures": [{ "of": figure }],
+        "protocol": protocol(load), "load": load, "origin": { "body": body }, "proxy": {}, "figures": [{ "of": figure }],
     })
 }
 
 /// What the load reports when it expects `expected` bytes and the origin sends `sent`; and what the origin has seen.
 fn report(load: &Value, expected: usize, sent: usize) -> (Value, Value) {
-    let origin = json!({ "origin": { "body": sent }, "load": load, "cpus": [] });
+    let origin =
+        json!({ "protocol": protocol(load), "origin": { "body": sent }, "load": load, "cpus": [] });
     let mut origin = Process::start("origin", &origin);
     let address = origin.hear();
     let spec = json!({ "scenario": scenario(load, expected), "address": address, "cpus": [] });
@@ -99,6 +108,14 @@ fn right_answers_pass_in_every_kind_of_loop() {
             100,
         ),
         (json!({ "kind": "idle", "connections": 300 }), 100),
+        (
+            json!({ "kind": "closed", "connections": 8, "body": 64, "fields": 0 }),
+            0,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 4, "body": 64, "fields": 0, "close": true }),
+            0,
+        ),
     ];
     for (load, body) in cases {
         let (report, seen) = report(&load, body, body);
@@ -130,6 +147,17 @@ fn right_answers_pass_in_every_kind_of_loop() {
         }
         let curve = report["latency"].as_array().expect("a curve");
         assert!(curve.len() > 50);
+    }
+}
+
+#[test]
+fn endless_rows_pass_both_ways() {
+    for both in [false, true] {
+        let load = json!({ "kind": "pour", "connections": 3, "both": both });
+        let (report, seen) = report(&load, 0, 0);
+        assert_eq!(report["error"], Value::Null, "{load}");
+        assert!(report["body_bytes"].as_u64() > Some(1 << 20), "{report}");
+        assert_eq!(seen["connections"], 3, "{load}");
     }
 }
 

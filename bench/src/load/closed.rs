@@ -82,6 +82,7 @@ async fn close_each(lane: &Lane) -> Result<(), Fault> {
         let started = Instant::now();
         let stream = lane.connect().await?;
         lane.ask(&stream).await?;
+        lane.end(stream).await?;
         lane.count(started);
         if std::mem::take(&mut first) {
             lane.stage.connected();

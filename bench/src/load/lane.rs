@@ -14,7 +14,7 @@ use socket2::SockAddr;
 use super::verify::{self, Expect, Fault};
 use super::{COUNTING, OVER, Report, Share, Spec, Stage};
 use crate::message::{self, Dice};
-use crate::scenario::Load;
+use crate::scenario::{Load, Protocol};
 
 /// A request without an answer for so long has failed.
 const PATIENCE_MS: u32 = 10_000;
@@ -28,6 +28,7 @@ pub(crate) struct Lane {
     pub(crate) stage: Arc<Stage>,
     pub(crate) tally: RefCell<Tally>,
     address: SockAddr,
+    protocol: Protocol,
     heads: Vec<&'static [u8]>,
     upload: &'static [u8],
     expect: Expect,
@@ -42,8 +43,12 @@ impl Lane {
             heads: message::request_heads(&load),
             upload: message::body(load.body),
             expect: Expect {
-                body: message::body(spec.scenario.origin.body),
+                body: match spec.scenario.protocol {
+                    Protocol::Http => message::body(spec.scenario.origin.body),
+                    Protocol::Tcp => message::body(load.body),
+                },
             },
+            protocol: spec.scenario.protocol,
             address: spec.address.into(),
             dice: RefCell::new(Dice::new(share.index as u64 * 2 + 1)),
             asked: Cell::new(0),
@@ -65,8 +70,14 @@ impl Lane {
             .map_err(|e| Fault::Wrong(format!("cannot connect: {e}")))
     }
 
-    /// One request and its answer on this connection.
+    /// One request and its answer on this connection; over TCP: a message, and the same back.
     pub(crate) async fn ask(&self, stream: &Stream) -> Result<(), Fault> {
+        if self.protocol == Protocol::Tcp {
+            stream.set_deadline(PATIENCE_MS);
+            let _ = stream.queue(self.upload);
+            stream.submit();
+            return verify::echo(stream, self.expect).await;
+        }
         let head = match self.heads.len() {
             1 => self.heads[0],
             n => self.heads[self.dice.borrow_mut().below(n)],
@@ -89,6 +100,24 @@ impl Lane {
             tally.body_bytes += (self.upload.len() + self.expect.body.len()) as u64;
             tally.record(started.elapsed());
         }
+    }
+
+    /// Bytes of an endless row have passed.
+    pub(crate) fn moved(&self, n: usize) {
+        if self.stage.phase() == COUNTING {
+            let mut tally = self.tally.borrow_mut();
+            tally.body_bytes += n as u64;
+            tally.requests = tally.body_bytes >> 20;
+        }
+    }
+
+    /// The end of a connection that had its answer. Over TCP it is the client's affair, and the origin answers it: so both are passed on.
+    pub(crate) async fn end(&self, stream: Stream) -> Result<(), Fault> {
+        if self.protocol == Protocol::Tcp {
+            stream.shutdown_write();
+            verify::end(&stream).await?;
+        }
+        Ok(())
     }
 
     /// A connection that was closed between two requests: is that borne?

@@ -7,6 +7,7 @@ mod closed;
 mod idle;
 mod lane;
 mod open;
+mod pour;
 mod verify;
 
 use std::io::{self, Read, Write};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use ringway_io::WorkerOptions;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::{Kind, Load, Scenario};
 use lane::{Lane, Tally};
 pub(crate) use verify::matches;
 
@@ -83,6 +84,14 @@ impl Stage {
 /// All connections must have had an answer after this.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// What comes in at a time: `body` bytes, or as much as there is.
+pub(crate) fn largest(load: &Load, body: usize) -> usize {
+    if load.kind == Kind::Pour {
+        return usize::MAX;
+    }
+    body
+}
 
 /// Buffers for what comes in: large ones where bodies are.
 pub(crate) fn worker_options(cpu: Option<usize>, body: usize) -> WorkerOptions {
@@ -214,7 +223,7 @@ fn say(line: &str) -> io::Result<()> {
 }
 
 fn work(spec: &Spec, stage: Arc<Stage>, share: Share, cpu: Option<usize>) -> io::Result<Tally> {
-    let options = worker_options(cpu, spec.scenario.origin.body);
+    let options = worker_options(cpu, largest(&spec.scenario.load, spec.scenario.origin.body));
     let (spec, result) = (spec.clone(), Arc::new(Mutex::new(Tally::default())));
     let out = result.clone();
     ringway_io::run(options, move || async move {
@@ -223,6 +232,7 @@ fn work(spec: &Spec, stage: Arc<Stage>, share: Share, cpu: Option<usize>) -> io:
             Kind::Closed => closed::run(lane.clone()).await,
             Kind::Open => open::run(lane.clone()).await,
             Kind::Idle => idle::run(lane.clone()).await,
+            Kind::Pour => pour::run(lane.clone()).await,
         }
         *out.lock().unwrap_or_else(PoisonError::into_inner) = lane.tally.take();
     })?;

@@ -76,6 +76,24 @@ pub(crate) async fn answer(stream: &Stream, expect: Expect, whole: bool) -> Resu
     Ok(())
 }
 
+/// Receive exactly what was sent.
+pub(crate) async fn echo(stream: &Stream, expect: Expect) -> Result<(), Fault> {
+    let mut at = 0;
+    while at < expect.body.len() {
+        at = body_piece(expect, at, &more(stream).await?, true)?;
+    }
+    Ok(())
+}
+
+/// Nothing more comes, and the end does.
+pub(crate) async fn end(stream: &Stream) -> Result<(), Fault> {
+    match stream.recv().await {
+        Ok(None) => Ok(()),
+        Ok(Some(buf)) => Err(Fault::Wrong(format!("{} bytes too many", buf.len()))),
+        Err(e) => Err(Fault::Wrong(format!("no clean end: {e}"))),
+    }
+}
+
 async fn more(stream: &Stream) -> Result<ringway_io::Buf, Fault> {
     match stream.recv().await {
         Ok(Some(buf)) => Ok(buf),

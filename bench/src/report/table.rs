@@ -29,6 +29,23 @@ const TIMED: &[Column] = &[
     ("others %", |r| r.others.map(|o| o * 100.0)),
 ];
 
+const POURED: &[Column] = &[
+    ("GB/s", |r| Some(r.gigabytes() / r.load.seconds)),
+    ("GB/CPU-s", Run::gigabytes_per_cpu_second),
+    ("CPU us/MiB", |r| {
+        Some(r.used.cpu_us() / r.load.requests as f64)
+    }),
+    ("user", |r| Some(r.used.user_us / r.load.requests as f64)),
+    ("sys", |r| Some(r.used.system_us / r.load.requests as f64)),
+    ("switches/MiB", |r| {
+        Some((r.used.switches + r.used.forced_switches) as f64 / r.load.requests as f64)
+    }),
+    ("RSS MiB", |r| Some(r.resident as f64 / 1_048_576.0)),
+    ("proxy %", |r| Some(r.proxy_busy * 100.0)),
+    ("load %", |r| Some(r.load_busy * 100.0)),
+    ("others %", |r| r.others.map(|o| o * 100.0)),
+];
+
 const IDLE: &[Column] = &[
     ("bytes/connection", |r| r.bytes_per_connection),
     ("RSS MiB", |r| Some(r.resident as f64 / 1_048_576.0)),
@@ -39,6 +56,7 @@ const IDLE: &[Column] = &[
 pub(super) fn cells(compared: &Compared) -> Vec<Vec<String>> {
     let columns = match compared.scenario.load.kind {
         Kind::Idle => IDLE,
+        Kind::Pour => POURED,
         Kind::Closed | Kind::Open => TIMED,
     };
     let mut rows = vec![
@@ -79,7 +97,7 @@ pub(crate) fn table(compared: &Compared) -> String {
                 continue;
             };
             let bar = figure.bars.get(&subject.name).copied();
-            text.push_str(&format!("  {:<14} {}\n", subject.name, judged(ratio, bar)));
+            text.push_str(&format!("  {:<15} {}\n", subject.name, judged(ratio, bar)));
         }
     }
     for remark in compared.remarks() {
