@@ -168,7 +168,7 @@ fn percent(spread: Option<Spread>) -> String {
     })
 }
 
-/// One worker with load and origin on the other CPU, one with both on its own, and two with both on either.
+/// One worker with load and origin on the other CPU, on its own, and on both; and two with both on both.
 fn scaling(
     text: &mut String,
     folder: &Path,
@@ -187,10 +187,15 @@ fn scaling(
             plan("proxy=0;load=0;origin=0")?,
             1,
         ),
+        (
+            "one, load and origin on both",
+            plan("proxy=0;load=0,1;origin=0,1")?,
+            1,
+        ),
         ("two", plan("proxy=0,1;load=0,1;origin=0,1")?, WORKERS),
         ("two", plan("proxy=0,1;load=0,1;origin=0,1")?, WORKERS),
     ];
-    let connections = [EACH, EACH, EACH, EACH * WORKERS];
+    let connections = [EACH, EACH, EACH, EACH, EACH * WORKERS];
     let mut runs = connections.map(|_| Vec::new());
     for round in 1..=options.rounds {
         for ((runs, (_, plan, workers)), connections) in
@@ -205,11 +210,6 @@ fn scaling(
         .iter()
         .map(|runs| runs.iter().map(cost).collect())
         .collect();
-    let mixed = costs[0]
-        .iter()
-        .zip(&costs[1])
-        .map(|(far, near)| (far + near) / 2.0);
-    let mixed: Vec<f64> = mixed.collect();
     for (i, (name, _, workers)) in cases.iter().enumerate() {
         let of = |f: fn(&Run) -> f64| stats(runs[i].iter().map(f)).map_or(0.0, |s| s.median);
         let _ = writeln!(
@@ -221,7 +221,7 @@ fn scaling(
             of(|run| 1e6 / cost(run)),
             of(|run| run.load.requests as f64 / run.load.seconds),
             gain(&costs[0], &costs[i], *workers),
-            gain(&mixed, &costs[i], *workers),
+            gain(&costs[2], &costs[i], *workers),
         );
     }
     Ok(())
@@ -231,11 +231,12 @@ const SCALING: &str = "
 ## Scaling
 
 Throughput says little where load and origin take the same CPUs, so what counts is what one second of a worker's CPU does. Over
-loopback that depends on where the other end runs: *far* on the other CPU, *near* on the same. Of what two workers do half is near
-and half is far, so they are compared with the far one and with the mean of both. *Gain*: the throughput of two workers with a
-CPU each to that of one, if CPU time decides; median, least and most of the rounds' ratios.
+loopback that depends on where the other end runs: *far* on the other CPU, *near* on the same. Two workers, with load and origin on both
+CPUs, have half of them near and half far, so they are compared with one worker that has the same load and origin on both CPUs, and
+with the far one. *Gain*: the throughput of two workers with a CPU each to that of one, if CPU time decides; median, least and most of
+the rounds' ratios.
 
-| workers | connections | CPU us per request | of it user | requests per CPU-second of a worker | requests/s | gain over far | over the mean |
+| workers | connections | CPU us per request | of it user | requests per CPU-second of a worker | requests/s | gain over far | over one like it |
 |---|---|---|---|---|---|---|---|
 ";
 

@@ -27,7 +27,6 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
     let route = &plan.plan.routes[admitted.route()];
     let new_target = rewritten_target(exchange, &route.action, &mut text).then_some(0..text.len());
     let values = expand(exchange, &route.request_edits, &mut text);
-    let edits = field_edits(&route.request_edits, &values, &text);
     let facts = exchange.facts();
     let host = match &plan.plan.clusters[admitted.cluster()].host {
         HostSent::Keep => None,
@@ -37,7 +36,7 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
         HostSent::Literal(host) => Some(host.as_bytes()),
     };
     let request = exchange.request();
-    let edit = RequestEdit {
+    let mut edit = RequestEdit {
         target: new_target.map(|range| &text[range]),
         host,
         via: plan.plan.via.as_bytes(),
@@ -49,11 +48,17 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
         },
         request_id: (!facts.id_kept).then_some(&facts.id[..]),
         websocket: request.wants_websocket(),
-        edits: &edits,
+        edits: &[],
     };
     let mut out = OutBuf::take();
-    write_request(&mut out, &request, &edit);
-    drop(edits);
+    match &values {
+        None => write_request(&mut out, &request, &edit),
+        Some(values) => {
+            let edits = field_edits(&route.request_edits, values, &text);
+            edit.edits = &edits;
+            write_request(&mut out, &request, &edit);
+        }
+    }
     exchange.facts_mut().text = text;
     out
 }
@@ -103,7 +108,11 @@ fn renormalize(text: &mut Vec<u8>) {
     }
 }
 
-fn expand(exchange: &Exchange<'_>, edits: &[EditPlan], text: &mut Vec<u8>) -> Values {
+/// None for a route that changes nothing, as most do: even empty lists of this size are worth not moving about.
+fn expand(exchange: &Exchange<'_>, edits: &[EditPlan], text: &mut Vec<u8>) -> Option<Values> {
+    if edits.is_empty() {
+        return None;
+    }
     let mut values = Values::new();
     for edit in edits {
         let start = text.len();
@@ -112,7 +121,7 @@ fn expand(exchange: &Exchange<'_>, edits: &[EditPlan], text: &mut Vec<u8>) -> Va
         }
         values.push(start..text.len());
     }
-    values
+    Some(values)
 }
 
 fn field_edits<'t>(
@@ -149,10 +158,13 @@ pub(crate) fn response(
     text.clear();
     let plan = exchange.plan.clone();
     let route = &plan.plan.routes[admitted.route()];
-    let values = expand(exchange, &route.response_edits, &mut text);
-    let edits = field_edits(&route.response_edits, &values, &text);
-    let out = write(exchange, framing, connection, false, &edits);
-    drop(edits);
+    let out = match expand(exchange, &route.response_edits, &mut text) {
+        None => write(exchange, framing, connection, false, &[]),
+        Some(values) => {
+            let edits = field_edits(&route.response_edits, &values, &text);
+            write(exchange, framing, connection, false, &edits)
+        }
+    };
     exchange.facts_mut().text = text;
     out
 }
