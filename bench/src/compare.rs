@@ -23,8 +23,9 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = "h1-small", long_help = scenarios_help())]
     scenario: Vec<String>,
     /// Proxies besides Ringway: nginx, haproxy, haproxy-splice and haproxy-copy (TCP always
-    /// and never spliced), envoy, traefik, caddy, ringway-epoll (the other driver), ringway-kernel
-    /// (connections stay with the worker that the kernel chose), or ringway-WORD for another build
+    /// and never spliced), envoy, traefik, caddy, ringway-epoll (the other driver), ringway-unix
+    /// (the origin by a Unix socket), ringway-kernel (connections stay with the worker that the
+    /// kernel chose), or ringway-WORD for another build
     #[arg(long = "with", value_delimiter = ',', default_value = "nginx,haproxy")]
     with: Vec<String>,
     /// Where a proxy's program is, if not on PATH; for another build: ringway-old=/path/to/ringway

@@ -5,6 +5,9 @@
 
 use std::io::{self, BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -26,6 +29,9 @@ pub(crate) struct Spec {
     pub(crate) load: Load,
     /// One worker on each; empty: one, anywhere.
     pub(crate) cpus: Vec<usize>,
+    /// Listen on a Unix socket as well.
+    #[serde(default)]
+    pub(crate) unix: Option<PathBuf>,
 }
 
 /// What it has seen so far.
@@ -66,15 +72,23 @@ pub(crate) fn serve(spec: &str) -> io::Result<()> {
     } else {
         spec.cpus.iter().copied().map(Some).collect()
     };
+    let unix = spec.unix.as_ref().map(UnixListener::bind).transpose()?;
     let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     for cpu in cpus {
         let listener = bind(address)?;
         address = listener.local_addr()?;
+        let unix = unix.as_ref().map(UnixListener::try_clone).transpose()?;
         let served = served.clone();
         let options =
             crate::load::worker_options(cpu, crate::load::largest(&spec.load, spec.load.body));
         std::thread::spawn(move || {
-            if let Err(e) = run(options, || accept_all(listener, served)) {
+            let accept = || async {
+                if let Some(unix) = unix {
+                    spawn(accept_all(unix.into(), served.clone()));
+                }
+                accept_all(listener.into(), served).await;
+            };
+            if let Err(e) = run(options, accept) {
                 eprintln!("ringway-bench: origin: {e}");
                 std::process::exit(1);
             }
@@ -120,8 +134,8 @@ struct Served {
     counters: Arc<Counters>,
 }
 
-async fn accept_all(listener: TcpListener, served: Served) {
-    let listener = match Listener::from_std(listener) {
+async fn accept_all(listener: OwnedFd, served: Served) {
+    let listener = match Listener::from_fd(listener) {
         Ok(listener) => listener,
         Err(e) => return eprintln!("ringway-bench: origin: {e}"),
     };

@@ -11,7 +11,7 @@ use crate::load;
 use crate::measure::{self, Cpus, Reading};
 use crate::message;
 use crate::origin::{self, Seen};
-use crate::peers::{Job, Place, Reload, Subject};
+use crate::peers::{Job, ORIGIN_SOCKET, Place, Reload, Subject};
 use crate::pin::Plan;
 use crate::results::Run;
 use crate::scenario::Protocol;
@@ -36,11 +36,18 @@ pub(crate) struct Bench<'a> {
 /// Measure once.
 pub(crate) fn run(bench: &Bench<'_>, subject: &Subject, round: usize) -> io::Result<Run> {
     let scenario = bench.job.scenario;
+    let unix = subject
+        .asks_unix()
+        .then(|| bench.folder.join(ORIGIN_SOCKET));
+    if let Some(left) = unix.as_ref().filter(|path| path.exists()) {
+        std::fs::remove_file(left)?;
+    }
     let spec = serde_json::to_string(&origin::Spec {
         protocol: scenario.protocol,
         origin: scenario.origin.clone(),
         load: scenario.load.clone(),
         cpus: bench.plan.origin.clone(),
+        unix,
     })?;
     let mut origin = Own::start(&bench.plan.origin, "origin", &spec)?;
     let origin_address: SocketAddr = origin

@@ -99,6 +99,10 @@ pub(crate) struct Subject {
 /// Ringway's ways to run that are compared with its own default.
 const EPOLL: &str = "epoll";
 const KERNEL: &str = "kernel";
+const UNIX: &str = "unix";
+
+/// The origin's Unix socket, in the subject's folder.
+pub(crate) const ORIGIN_SOCKET: &str = "origin.sock";
 
 /// HAProxy that copies bytes even where it could splice them.
 const HAPROXY_COPIES: &str = "haproxy-copy";
@@ -108,7 +112,8 @@ const HAPROXY_SPLICES: &str = "haproxy-splice";
 /// Is it Ringway run in another way, not another build?
 pub(crate) fn is_same_program(name: &str) -> bool {
     let mut words = name.split('-');
-    words.next() == Some(ringway::KIND.name) && words.all(|word| [EPOLL, KERNEL].contains(&word))
+    words.next() == Some(ringway::KIND.name)
+        && words.all(|word| [EPOLL, KERNEL, UNIX].contains(&word))
 }
 
 /// All names that need no path.
@@ -190,6 +195,11 @@ impl Subject {
         protocol == Protocol::Http || self.kind.tcp
     }
 
+    /// Does it reach the origin by its Unix socket?
+    pub(crate) fn asks_unix(&self) -> bool {
+        self.runs(UNIX)
+    }
+
     pub(crate) fn reload(&self) -> Reload {
         self.kind.reload
     }
@@ -217,6 +227,11 @@ impl Subject {
         if self.runs(EPOLL) {
             for (_, text) in &mut files {
                 *text = text.replace("[server]\n", "[server]\nio = \"epoll\"\n");
+            }
+        }
+        if self.runs(UNIX) {
+            for (_, text) in &mut files {
+                *text = text.replace(ORIGIN, &format!("unix:{FOLDER}/{ORIGIN_SOCKET}"));
             }
         }
         files
