@@ -31,6 +31,7 @@ pub(crate) const LISTENER_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
     handshake: Duration::from_secs(10),
     detect: Duration::from_secs(1),
 };
+pub(crate) const SOCKET_MODE: u32 = 0o660;
 pub(crate) const DETECT: bool = false;
 pub(crate) const LISTENER_LIMITS: ListenerLimits = ListenerLimits {
     header_bytes: 64 << 10,
@@ -181,6 +182,16 @@ fn listener() -> Vec<Default> {
             "[listeners.x] detect: timeouts.detect",
             time(timeouts.detect),
             "What has not begun by then is waiting for the server to speak; longer would be felt with each connection of such a protocol.",
+        ),
+        row(
+            "[listeners.x] bind.mode",
+            text(&format!("{SOCKET_MODE:04o}")),
+            "Owner and group of the socket's file may connect, not everybody on the machine.",
+        ),
+        row(
+            "[listeners.x] bind.owner",
+            "none".to_owned(),
+            "The file belongs to whoever runs the process.",
         ),
         row(
             "[listeners.x] detect",

@@ -49,7 +49,7 @@ fn the_minimal_file_gets_every_default() {
     let listener = &config.listeners[0];
     assert_eq!(listener.name, "web");
     assert_eq!(listener.at.line, 1);
-    assert_eq!(listener.bind, [address("[::]:8080")]);
+    assert_eq!(listener.bind, [Bind::Tcp(address("[::]:8080"))]);
     assert_eq!(
         listener.timeouts,
         ListenerTimeouts {
@@ -153,6 +153,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
         "server = {}\nadmin = {}\naccess_log = {}\n[listeners.web]\nbind = \":80\"\ntimeouts = {}\nlimits = {}\n\
          [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\ntimeouts = {}\ndetect = {}\n\
          [listeners.any]\nbind = \":99\"\ntcp = [\"db:1\"]\ndetect = true\ntimeouts = {}\n\
+         [listeners.socket]\nbind = {}\n\
          [[routes]]\nmatch = {{ path = \"/r\" }}\nredirect = {}\n\
          [[routes]]\nmatch = {{ path = \"/a\" }}\nrespond = {}\n\
          [[routes]]\nto = [{}]\ntimeouts = {}\n\
@@ -182,6 +183,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
             .replace("{ detect = ", "")
             .replace(" }", ""),
         table("[listeners.x] detect: timeouts.", &["detect"]),
+        table("[listeners.x] bind.", &["mode", "owner"]).replace('}', ", unix = \"/x\" }"),
         table("[[routes]] redirect.", &["status"]).replace('}', ", to = \"/\" }"),
         table("[[routes]] respond.", &["status", "content_type"]),
         table("[[routes]] to.", &["weight"]).replace('}', ", cluster = \"c\" }"),
@@ -209,6 +211,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
     let bare = "[listeners.web]\nbind = \":80\"\n\
          [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\n\
          [listeners.any]\nbind = \":99\"\ntcp = [\"db:1\"]\ndetect = true\n\
+         [listeners.socket]\nbind = \"unix:/x\"\n\
          [[routes]]\nmatch = { path = \"/r\" }\nredirect = \"/\"\n\
          [[routes]]\nmatch = { path = \"/a\" }\nrespond = {}\n\
          [[routes]]\nto = \"c\"\n[clusters.c]\nendpoints = [\"10.0.0.1:80\"]\n";
@@ -231,7 +234,7 @@ fn server_values() {
     assert_eq!(server.io, Io::Epoll);
     assert_eq!(server.drain, Duration::ZERO);
     assert_eq!(server.name, "edge");
-    let blocks: Vec<String> = server.trusted_proxies.iter().map(Cidr::to_string).collect();
+    let blocks: Vec<String> = server.trusted_proxies.iter().map(Peer::to_string).collect();
     assert_eq!(
         blocks,
         ["10.0.0.0/8", "192.168.0.1/32", "fd00::/8", "0.0.0.0/0"]
@@ -252,7 +255,7 @@ fn addresses_to_listen_on() {
             "[listeners.web]\nbind = \"{text}\"\nto = [\"name:1\"]\n"
         ))
         .listeners;
-        assert_eq!(listeners[0].bind, [address(expected)], "{text}");
+        assert_eq!(listeners[0].bind, [Bind::Tcp(address(expected))], "{text}");
     }
 }
 
@@ -476,4 +479,46 @@ fn a_listener_of_bytes() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn sockets_to_listen_on() {
+    let unix = |path: &str, mode, user: Option<&str>, group: Option<&str>| {
+        Bind::Unix(UnixBind {
+            path: path.into(),
+            mode,
+            user: user.map(str::to_owned),
+            group: group.map(str::to_owned),
+        })
+    };
+    let cases = [
+        ("\"unix:/run/x\"", unix("/run/x", 0o660, None, None)),
+        ("\"unix:@x\"", unix("@x", 0o660, None, None)),
+        (
+            "{ unix = \"/x\", mode = \"600\" }",
+            unix("/x", 0o600, None, None),
+        ),
+        (
+            "{ unix = \"unix:/x\", owner = \"a:b\" }",
+            unix("/x", 0o660, Some("a"), Some("b")),
+        ),
+        (
+            "{ unix = \"/x\", owner = \"33\" }",
+            unix("/x", 0o660, Some("33"), None),
+        ),
+        (
+            "{ unix = \"/x\", owner = \":b\" }",
+            unix("/x", 0o660, None, Some("b")),
+        ),
+    ];
+    for (text, expected) in cases {
+        let text = format!("[listeners.a]\nbind = {text}\nto = [\"a:1\"]\n");
+        assert_eq!(config(&text).listeners[0].bind, [expected], "{text}");
+    }
+    let server = "[server]\ntrusted_proxies = [\"unix\", \"10.0.0.0/8\"]\n";
+    let text = format!("{server}[listeners.a]\nbind = \":1\"\nto = [\"unix:@b\"]\n");
+    let config = config(&text);
+    assert_eq!(config.server.trusted_proxies[0], Peer::Unix);
+    let address = &config.clusters[0].endpoints[0].address;
+    assert_eq!(address.to_string(), "unix:@b");
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ringway_balancer::Permit;
 use ringway_io as io;
+use socket2::SockRef;
 
 use crate::flow;
 use crate::lane::{Lane, LanePlan};
@@ -29,7 +30,7 @@ pub(crate) struct Door {
     listener: Cell<usize>,
     /// None once it is closed.
     socket: RefCell<Option<Rc<io::Listener>>>,
-    /// The port in text, for X-Forwarded-Port.
+    /// The port in text, for X-Forwarded-Port; empty for a Unix socket.
     port: String,
     /// Whose door it is.
     worker: usize,
@@ -46,10 +47,10 @@ impl Door {
         lane: &Rc<Lane>,
     ) -> Option<Rc<Door>> {
         let NewDoor { socket, crowd } = new;
-        let port = socket
-            .local_addr()
-            .map_or_else(|_| String::new(), |a| a.port().to_string());
-        let socket = match io::Listener::from_std(socket) {
+        let local = SockRef::from(&socket).local_addr();
+        let port = local.ok().and_then(|a| a.as_socket());
+        let port = port.map_or_else(String::new, |a| a.port().to_string());
+        let socket = match io::Listener::from_fd(socket) {
             Ok(socket) => Rc::new(socket),
             Err(error) => {
                 tracing::error!(listener = plan.plan.listeners[listener].name, %error, "cannot accept on this listener");
@@ -129,6 +130,11 @@ async fn accept_all(socket: Rc<io::Listener>, door: Rc<Door>, lane: Rc<Lane>) {
         let done = match socket.take().await {
             Ok(accepted) => admit(accepted, &door, &lane),
             Err(_) if door.is_closed() => return,
+            // All workers share a Unix socket, and another one was told first that it is closed.
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                io::sleep(ACCEPT_PAUSE_MS).await;
+                continue;
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = done {
@@ -186,9 +192,7 @@ fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
     let Ok(peer) = stream.peer_addr() else {
         return Ok(());
     };
-    let peer = peer
-        .as_socket()
-        .map_or(IpAddr::from([127, 0, 0, 1]), |a| a.ip().to_canonical());
+    let peer = peer.as_socket().map(|a| a.ip().to_canonical());
     let client = Client {
         stream: stream.into(),
         peer,
@@ -207,8 +211,8 @@ fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) stream: Link,
-    /// The client's address: that of the socket's other end (loopback stands for a Unix socket's), or by a PROXY header.
-    pub(crate) peer: IpAddr,
+    /// The client's address: that of the socket's other end (None for a Unix socket's), or by a PROXY header.
+    pub(crate) peer: Option<IpAddr>,
     /// Both ends with their ports, where somebody asked.
     pub(crate) ends: OnceCell<Box<Ends>>,
     pub(crate) door: Inside,

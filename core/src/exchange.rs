@@ -18,6 +18,9 @@ use crate::route::Captures;
 /// Memory above this is given back when an exchange ends, so that one large head does not stay for ever.
 const KEPT_BYTES: usize = 8 * 1024;
 
+/// What stands for the address of a client that came by a Unix socket, in the log and in X-Forwarded-For.
+const UNIX_PEER: &str = "unix";
+
 /// The reusable memory of an exchange, and the facts that it gathers.
 #[derive(Debug)]
 pub(crate) struct Facts {
@@ -250,11 +253,11 @@ impl<'a> Exchange<'a> {
     /// Note who the client is: the peer, or whom a trusted peer names (semantics 39).
     pub(crate) fn note_client(&mut self) {
         let peer = self.client.peer;
-        let trusted = self.plan.plan.trusted.contains(peer);
+        let trusted = self.plan.plan.trusted.takes(peer);
         let named = if trusted { self.named_client() } else { None };
         let facts = self.facts_mut();
         facts.peer_trusted = trusted;
-        put_ip(&mut facts.peer_text, peer);
+        put_peer(&mut facts.peer_text, peer);
         match named {
             Some(named) => put_ip(&mut facts.client_ip, named),
             None => facts.client_ip.push_str(&facts.peer_text),
@@ -265,7 +268,7 @@ impl<'a> Exchange<'a> {
     pub(crate) fn note_peer(&mut self) {
         let peer = self.client.peer;
         let facts = self.facts_mut();
-        put_ip(&mut facts.peer_text, peer);
+        put_peer(&mut facts.peer_text, peer);
         facts.client_ip.push_str(&facts.peer_text);
     }
 
@@ -444,6 +447,14 @@ impl Drop for Exchange<'_> {
         if let Some(facts) = self.facts.take() {
             self.lane.return_facts(facts);
         }
+    }
+}
+
+/// An address in text, or that there is none.
+fn put_peer(text: &mut String, peer: Option<IpAddr>) {
+    match peer {
+        Some(ip) => put_ip(text, ip),
+        None => text.push_str(UNIX_PEER),
     }
 }
 

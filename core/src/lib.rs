@@ -22,6 +22,7 @@ mod queue;
 mod relay;
 pub mod route;
 mod session;
+mod socket_file;
 mod sockets;
 mod spread;
 pub mod start;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ringway_balancer::{Endpoints, Gate, Load};
-use ringway_config::{Cidr, HostSent, ProxySent, SplitBy};
+use ringway_config::{Cidr, HostSent, Peer, ProxySent, SplitBy};
 use ringway_protocols::http1::HeadLimits;
 use socket2::SockAddr;
 
@@ -159,15 +159,35 @@ pub(crate) struct Target {
 
 /// The proxies whose word about the client counts.
 #[derive(Debug, Default)]
-pub(crate) struct Trusted(pub(crate) Vec<Cidr>);
+pub(crate) struct Trusted {
+    blocks: Vec<Cidr>,
+    /// Whoever comes by a Unix socket.
+    unix: bool,
+}
 
 impl Trusted {
+    pub(crate) fn new(peers: &[Peer]) -> Trusted {
+        let block = |peer: &Peer| match peer {
+            Peer::Block(block) => Some(*block),
+            Peer::Unix => None,
+        };
+        Trusted {
+            blocks: peers.iter().filter_map(block).collect(),
+            unix: peers.contains(&Peer::Unix),
+        }
+    }
+
     /// Whether `ip` is one of them. An IPv4-mapped IPv6 address counts as its IPv4 address.
     pub(crate) fn contains(&self, ip: IpAddr) -> bool {
-        !self.0.is_empty() && {
+        !self.blocks.is_empty() && {
             let ip = ip.to_canonical();
-            self.0.iter().any(|block| holds(block, ip))
+            self.blocks.iter().any(|block| holds(block, ip))
         }
+    }
+
+    /// The same for the other end of a connection; None came by a Unix socket.
+    pub(crate) fn takes(&self, peer: Option<IpAddr>) -> bool {
+        peer.map_or(self.unix, |ip| self.contains(ip))
     }
 }
 
@@ -191,17 +211,17 @@ fn same_prefix(a: u128, b: u128, bits: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn block(text: &str) -> Cidr {
+    fn block(text: &str) -> Peer {
         let (addr, prefix) = text.split_once('/').unwrap();
-        Cidr {
+        Peer::Block(Cidr {
             addr: addr.parse().unwrap(),
             prefix: prefix.parse().unwrap(),
-        }
+        })
     }
 
     #[test]
     fn trust_follows_the_prefix() {
-        let trusted = Trusted(vec![
+        let trusted = Trusted::new(&[
             block("10.0.0.0/8"),
             block("192.168.1.4/32"),
             block("2001:db8::/33"),
@@ -217,8 +237,10 @@ mod tests {
         ] {
             assert_eq!(trusted.contains(ip.parse().unwrap()), expected, "{ip}");
         }
-        assert!(Trusted(vec![block("0.0.0.0/0")]).contains("8.8.8.8".parse().unwrap()));
-        assert!(!Trusted(vec![block("0.0.0.0/0")]).contains("::1".parse().unwrap()));
+        assert!(Trusted::new(&[block("0.0.0.0/0")]).contains("8.8.8.8".parse().unwrap()));
+        assert!(!Trusted::new(&[block("0.0.0.0/0")]).contains("::1".parse().unwrap()));
         assert!(!Trusted::default().contains("10.0.0.1".parse().unwrap()));
+        assert!(Trusted::new(&[Peer::Unix]).takes(None) && !trusted.takes(None));
+        assert!(trusted.takes("10.0.0.1".parse().ok()));
     }
 }

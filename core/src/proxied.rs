@@ -108,7 +108,7 @@ async fn expect(client: &mut Client, lane: &Rc<Lane>) -> Result<(), Refused> {
         return Ok(());
     };
     let began_us = io::now_us();
-    let received = if from.contains(client.peer) {
+    let received = if from.takes(client.peer) {
         // For the whole of it: one set anew with each piece could be kept waiting for ever.
         client.stream.set_deadline(listener.headers_ms);
         read_header(client, lane).await
@@ -166,7 +166,7 @@ fn believe(header: &Header<'_>, client: &mut Client) {
             destination,
             ..
         } => {
-            client.peer = source.ip().to_canonical();
+            client.peer = Some(source.ip().to_canonical());
             Some((source, destination))
         }
         Claim::Unknown | Claim::Unix { .. } => Ends::of_socket(&client.stream).addresses,

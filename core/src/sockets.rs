@@ -1,12 +1,17 @@
 //! Listening sockets, made on the side thread so that what can fail has failed before a plan is published.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::socket_file::{self, Permit, SocketFile};
 use crate::spread::Crowd;
+use ringway_config::UnixBind;
 
 /// Connections that may wait to be accepted, per socket; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -14,9 +19,50 @@ const BACKLOG: i32 = 4096;
 /// What a worker's door is made of.
 #[derive(Debug)]
 pub(crate) struct NewDoor {
-    pub(crate) socket: TcpListener,
+    pub(crate) socket: OwnedFd,
     /// The same for all workers that listen on this address.
     pub(crate) crowd: Arc<Crowd>,
+}
+
+/// Where a door is bound. A Unix socket's file goes with the last clone.
+#[derive(Debug, Clone)]
+pub(crate) enum Local {
+    Tcp(SocketAddr),
+    File(Arc<SocketFile>),
+    /// An abstract name, with its `@`.
+    Name(PathBuf),
+}
+
+impl fmt::Display for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Local::Tcp(address) => write!(f, "{address}"),
+            Local::File(file) => write!(f, "unix:{}", file.path().display()),
+            Local::Name(name) => write!(f, "unix:{}", name.display()),
+        }
+    }
+}
+
+/// One Unix socket for all `workers`, each with a descriptor of its own: there is no SO_REUSEPORT for them. The kernel gives each
+/// connection to one of those that wait.
+pub(crate) fn listen_unix(
+    bind: &UnixBind,
+    workers: usize,
+) -> Result<(Local, Vec<OwnedFd>), String> {
+    let (socket, local) = if bind.is_abstract() {
+        let socket = socket_file::listen_on_name(&bind.path, BACKLOG).map_err(|e| e.to_string())?;
+        (socket, Local::Name(bind.path.clone()))
+    } else {
+        let permit = Permit::of(bind)?;
+        let (socket, file) = socket_file::listen_on_file(&bind.path, &permit, BACKLOG)?;
+        (socket, Local::File(Arc::new(file)))
+    };
+    let socket = OwnedFd::from(socket);
+    let copies = (0..workers).map(|_| socket.try_clone());
+    let copies = copies
+        .collect::<io::Result<_>>()
+        .map_err(|e| e.to_string())?;
+    Ok((local, copies))
 }
 
 /// One listening socket for each of `workers`, all on one address (SO_REUSEPORT: the kernel spreads connections by hash).

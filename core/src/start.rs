@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringway_balancer::Gate;
-use ringway_config::{Config, Io, Workers};
+use ringway_config::{Bind, Config, Io, Workers};
 use ringway_io::{DriverChoice, DriverKind, Receiver, Sender, WorkerOptions};
 
 use crate::assemble::{Assembler, door_key};
@@ -22,7 +22,8 @@ use crate::observe::{
     AccessLog, ClusterGauges, EndpointGauges, GateGauges, Gauges, Registry, process_log,
 };
 use crate::plan::{DoorKey, Plan, Target};
-use crate::sockets::{self, NewDoor};
+use crate::socket_file::Permit;
+use crate::sockets::{self, Local, NewDoor};
 pub use crate::spread::Spread;
 use crate::spread::{Crowd, Handed, Ways};
 
@@ -38,8 +39,8 @@ pub struct Supervisor {
     /// Every client connection has a place here.
     clients: Arc<Gate>,
     /// Where each door is bound.
-    doors: HashMap<DoorKey, SocketAddr>,
-    listeners: Vec<(String, SocketAddr)>,
+    doors: HashMap<DoorKey, Local>,
+    listeners: Vec<(String, String)>,
     access_log: Arc<AccessLog>,
     /// What cannot change while running.
     started: (Workers, Io),
@@ -55,7 +56,7 @@ struct Worker {
 
 /// What a configuration listens on.
 struct Bound {
-    doors: HashMap<DoorKey, SocketAddr>,
+    doors: HashMap<DoorKey, Local>,
     /// What is new, one of each for every worker.
     by_worker: Vec<Vec<NewDoor>>,
 }
@@ -215,15 +216,13 @@ impl Supervisor {
         let mut bound = HashMap::new();
         let mut by_worker: Vec<Vec<_>> = self.lanes.iter().map(|_| Vec::new()).collect();
         for listener in &config.listeners {
-            for address in &listener.bind {
-                let key = door_key(&listener.name, address);
-                if let Some(known) = self.doors.get(&key) {
-                    bound.insert(key, *known);
-                    continue;
-                }
-                // On a port that we hold already (`127.0.0.1:80` becomes `:80`) the question whether it is free has no answer.
-                let ours = self.doors.values().any(|a| a.port() == address.port());
-                match sockets::listen(*address, self.lanes.len(), ours) {
+            for bind in &listener.bind {
+                let key = door_key(&listener.name, bind);
+                let opened = match self.doors.get(&key) {
+                    Some(known) => keep(bind, known).map(|()| (known.clone(), Vec::new())),
+                    None => self.open(bind),
+                };
+                match opened {
                     Ok((local, sockets)) => {
                         let crowd = Crowd::new(key.clone(), self.lanes.len());
                         for (worker, socket) in by_worker.iter_mut().zip(sockets) {
@@ -233,7 +232,7 @@ impl Supervisor {
                         bound.insert(key, local);
                     }
                     Err(error) => errors.push(format!(
-                        "{}:{}: listener `{}`: cannot listen on {address}: {error}",
+                        "{}:{}: listener `{}`: cannot listen on {bind}: {error}",
                         listener.at.path, listener.at.line, listener.name
                     )),
                 }
@@ -247,6 +246,21 @@ impl Supervisor {
         } else {
             Err(errors)
         }
+    }
+
+    /// Sockets on an address that none of ours is bound to, one for each worker.
+    fn open(&self, bind: &Bind) -> Result<(Local, Vec<OwnedFd>), String> {
+        let address = match bind {
+            Bind::Tcp(address) => *address,
+            Bind::Unix(unix) => return sockets::listen_unix(unix, self.lanes.len()),
+        };
+        // On a port that we hold already (`127.0.0.1:80` becomes `:80`) the question whether it is free has no answer.
+        let is_it = |l: &Local| matches!(l, Local::Tcp(a) if a.port() == address.port());
+        let ours = self.doors.values().any(is_it);
+        let (local, sockets) =
+            sockets::listen(address, self.lanes.len(), ours).map_err(|e| e.to_string())?;
+        let sockets = sockets.into_iter().map(OwnedFd::from).collect();
+        Ok((Local::Tcp(local), sockets))
     }
 
     /// Wait until every worker follows the new plan, so that "reloaded" is true for whoever reads it. A worker takes its
@@ -306,7 +320,7 @@ impl Proxy for Supervisor {
                     .iter()
                     .map(move |a| (l.name.clone(), door_key(&l.name, a)))
             })
-            .filter_map(|(name, key)| bound.doors.get(&key).map(|a| (name, *a)))
+            .filter_map(|(name, key)| bound.doors.get(&key).map(|a| (name, a.to_string())))
             .collect();
         self.doors = bound.doors;
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
@@ -319,7 +333,7 @@ impl Proxy for Supervisor {
         Ok(notes)
     }
 
-    fn listeners(&self) -> Vec<(String, SocketAddr)> {
+    fn listeners(&self) -> Vec<(String, String)> {
         self.listeners.clone()
     }
 
@@ -327,6 +341,8 @@ impl Proxy for Supervisor {
         self.lanes
             .iter()
             .for_each(|worker| self.send(worker, Order::Drain));
+        // The files of Unix sockets go now: whoever starts next finds their places free.
+        self.doors.clear();
     }
 
     fn in_flight(&self) -> InFlight {
@@ -368,6 +384,17 @@ impl Proxy for Supervisor {
             .position(|w| w.thread.as_ref().is_some_and(JoinHandle::is_finished));
         dead.filter(|_| !self.stopping)
             .map(|index| format!("worker {index} has ended unexpectedly"))
+    }
+}
+
+/// A reload keeps the socket; who may connect to its file may have changed.
+fn keep(bind: &Bind, known: &Local) -> Result<(), String> {
+    match (bind, known) {
+        (Bind::Unix(unix), Local::File(file)) => {
+            let permit = Permit::of(unix)?;
+            file.permit(&permit).map_err(|e| e.to_string())
+        }
+        _ => Ok(()),
     }
 }
 

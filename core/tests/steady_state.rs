@@ -156,7 +156,7 @@ fn an_exchange_allocates_nothing() {
         proxy.apply(&config).unwrap();
         let (_, address) = proxy.listeners()[0].clone();
         let mut clients: Vec<TcpStream> = (0..4)
-            .map(|_| TcpStream::connect(address).unwrap())
+            .map(|_| TcpStream::connect(address.as_str()).unwrap())
             .collect();
         let mut round = |times: usize| {
             for _ in 0..times {

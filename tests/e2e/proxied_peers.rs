@@ -1,40 +1,11 @@
 //! PROXY headers with HAProxy and curl at the other end, where they are installed. What a header does is in `proxied.rs` and `announced.rs`.
 
+use crate::programs::{Peer, free_port, is_installed};
 use crate::proxied::proxied;
 use crate::web;
 use ringway_tests::{Client, Origin, PATIENCE, Proxy, Scratch, both_drivers, until};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-
-/// Ended with the test.
-struct Peer(Child);
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Whether a program is there; a line says so if not.
-fn is_installed(program: &str, flag: &str) -> bool {
-    let asked = Command::new(program)
-        .arg(flag)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    let there = asked.is_ok_and(|status| status.success());
-    if !there {
-        eprintln!("skipped: {program} is not installed");
-    }
-    there
-}
-
-/// A port that nobody had a moment ago; HAProxy cannot be asked which one it took.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
-    listener.local_addr().expect("it is bound").port()
-}
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 
 /// Run HAProxy with this configuration behind the defaults, until it listens on `port`.
 fn haproxy(scratch: &Scratch, port: u16, text: &str) -> (Peer, SocketAddr) {
@@ -48,7 +19,7 @@ fn haproxy(scratch: &Scratch, port: u16, text: &str) -> (Peer, SocketAddr) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    let peer = Peer(child.expect("it has said its version"));
+    let peer = Peer::new(child.expect("it has said its version"));
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     until("HAProxy to listen", PATIENCE, || {
         TcpStream::connect(address).ok()

@@ -16,22 +16,25 @@ pub(crate) fn check(raw: &Raw, findings: &mut Findings<'_>) -> Admin {
         };
     };
     for bind in admin.bind.iter().flatten() {
-        let AdminBind::Tcp(address) = bind.value else {
-            continue;
+        let (wanted, may_share) = match &bind.value {
+            AdminBind::Tcp(address) => (address.to_string(), address.port() == 0),
+            AdminBind::Unix(path) => (format!("unix:{}", path.display()), false),
         };
-        let taken = raw.listeners.iter().find(|l| {
-            l.bind
-                .iter()
-                .any(|b| b.value == address && address.port() != 0)
-        });
+        let taken = raw
+            .listeners
+            .iter()
+            .find(|l| !may_share && l.bind.iter().any(|b| b.value.to_string() == wanted));
         if let Some(listener) = taken {
             let place = findings.refer(bind.span, listener.name.span);
             let message = format!(
-                "{address} is bound by listener \"{}\" too ({place})",
+                "{wanted} is bound by listener \"{}\" too ({place})",
                 listener.name.value
             );
             findings.error(bind.span, message);
         }
+        let AdminBind::Tcp(address) = bind.value else {
+            continue;
+        };
         if !address.ip().is_loopback() && !admin.has_token {
             let message = format!("whoever reaches {address} can read the whole configuration");
             let help = "add token = { file = \"/etc/ringway/admin.token\" }".to_owned();

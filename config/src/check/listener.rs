@@ -5,7 +5,7 @@ use super::cluster::Clusters;
 use super::tcp;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Listener, ListenerLimits, ListenerTimeouts};
+use crate::model::{Bind, Listener, ListenerLimits, ListenerTimeouts};
 use crate::place::Span;
 use crate::raw::{self, Raw, To};
 use crate::units::quote;
@@ -18,7 +18,7 @@ pub(crate) fn check(
     findings: &mut Findings<'_>,
 ) -> Vec<Listener> {
     let mut names: HashMap<&str, Span> = HashMap::new();
-    let mut addresses: HashMap<SocketAddr, Bound<'_>> = HashMap::new();
+    let mut addresses: HashMap<String, Bound<'_>> = HashMap::new();
     let mut listeners = Vec::new();
     for listener in &raw.listeners {
         let name = &listener.name;
@@ -50,7 +50,11 @@ pub(crate) fn check(
         listeners.push(Listener {
             name: name.value.clone(),
             at: findings.place(name.span),
-            bind: listener.bind.iter().map(|bind| bind.value).collect(),
+            bind: listener
+                .bind
+                .iter()
+                .map(|bind| bind.value.clone())
+                .collect(),
             timeouts: timeouts(listener),
             limits: limits(listener, raw, findings),
             proxy_protocol: listener.proxy_protocol.clone(),
@@ -124,58 +128,60 @@ struct Bound<'r> {
 
 fn check_addresses<'r>(
     listener: &'r raw::Listener,
-    addresses: &mut HashMap<SocketAddr, Bound<'r>>,
+    addresses: &mut HashMap<String, Bound<'r>>,
     findings: &mut Findings<'_>,
 ) {
     for bind in &listener.bind {
-        // Port 0 is another port each time.
-        if bind.value.port() == 0 {
-            continue;
-        }
-        if let Some(first) = addresses.get(&bind.value) {
+        let other = match &bind.value {
+            // Port 0 is another port each time.
+            Bind::Tcp(address) if address.port() == 0 => continue,
+            Bind::Tcp(address) => other_family(*address),
+            Bind::Unix(_) => None,
+        };
+        let shown = bind.value.to_string();
+        if let Some(first) = addresses.get(&shown) {
             let place = findings.refer(bind.span, first.span);
             let who = if first.listener == listener.name.value {
                 "here".to_owned()
             } else {
                 format!("listener \"{}\"", first.listener)
             };
-            let message = format!("{} is bound twice (first: {who}, {place})", bind.value);
+            let message = format!("{shown} is bound twice (first: {who}, {place})");
             findings.error(bind.span, message);
             continue;
         }
-        if let Some(first) = addresses.get(&other_family(bind.value))
+        if let Some(other) = other
+            && let Some(first) = addresses.get(&other.to_string())
             && first.listener != listener.name.value
         {
             let place = findings.refer(bind.span, first.span);
             let message = format!(
                 "all IPv4 addresses of port {} are wanted by listener \"{}\" too ({place})",
-                bind.value.port(),
+                other.port(),
                 first.listener
             );
             findings.error(bind.span, message);
             continue;
         }
-        addresses.insert(
-            bind.value,
-            Bound {
-                listener: &listener.name.value,
-                span: bind.span,
-            },
-        );
+        let bound = Bound {
+            listener: &listener.name.value,
+            span: bind.span,
+        };
+        addresses.insert(shown, bound);
     }
 }
 
-/// `[::]` takes IPv4 too, so `0.0.0.0` of another listener would take its clients away; any other address stands for itself.
-fn other_family(address: SocketAddr) -> SocketAddr {
+/// `[::]` takes IPv4 too, so `0.0.0.0` of another listener would take its clients away. None for any other address.
+fn other_family(address: SocketAddr) -> Option<SocketAddr> {
     if !address.ip().is_unspecified() {
-        return address;
+        return None;
     }
     let other: IpAddr = if address.is_ipv4() {
         std::net::Ipv6Addr::UNSPECIFIED.into()
     } else {
         std::net::Ipv4Addr::UNSPECIFIED.into()
     };
-    SocketAddr::new(other, address.port())
+    Some(SocketAddr::new(other, address.port()))
 }
 
 /// The listener's own `limits` whole, else `[defaults]`, else built in.

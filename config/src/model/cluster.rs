@@ -51,7 +51,7 @@ pub enum Address {
         /// Above 0.
         port: u16,
     },
-    /// `unix:/path`.
+    /// `unix:/path`, or `unix:@name` (abstract); the `@` is kept.
     Unix(PathBuf),
 }
 

@@ -1,8 +1,7 @@
 //! `[listeners.x]`: where clients come in, and what they may cost.
 //! Not what is done with their requests (routes).
 
-use super::{Cidr, Place, Tcp};
-use std::net::SocketAddr;
+use super::{Bind, Peer, Place, Tcp};
 use std::time::Duration;
 
 /// A named set of listening addresses.
@@ -12,15 +11,15 @@ pub struct Listener {
     pub name: String,
     /// Where it is defined.
     pub at: Place,
-    /// `":8080"` is all IPv4 and IPv6 addresses (one dual-stack socket on `[::]`); port 0 is allowed (tests).
-    pub bind: Vec<SocketAddr>,
+    /// Never empty.
+    pub bind: Vec<Bind>,
     /// How long a client may take.
     pub timeouts: ListenerTimeouts,
     /// How much a client may send.
     pub limits: ListenerLimits,
     /// Connections come from these sources alone, and each begins with a PROXY header that names the client. None: no header is
     /// looked for. Never empty.
-    pub proxy_protocol: Option<Vec<Cidr>>,
+    pub proxy_protocol: Option<Vec<Peer>>,
     /// This listener serves one cluster, no routes needed (index into `clusters`).
     pub to: Option<usize>,
     /// Bytes straight to clusters, whatever protocol they are; no HTTP is spoken here, but see `detect`.

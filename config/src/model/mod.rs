@@ -3,6 +3,7 @@
 
 mod access_log;
 mod admin;
+mod bind;
 mod cluster;
 mod listener;
 mod route;
@@ -11,13 +12,14 @@ mod tcp;
 
 pub use access_log::{AccessLog, LogTo};
 pub use admin::{Admin, AdminBind, Secret};
+pub use bind::{Bind, UnixBind};
 pub use cluster::{Address, Balance, Cluster, ClusterLimits, Endpoint, HostSent, ProxySent};
 pub use listener::{Listener, ListenerLimits, ListenerTimeouts};
 pub use route::{
     Action, HeaderEdit, HostMatch, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy,
     Target, Template, ValueMatch,
 };
-pub use server::{Cidr, Io, Server, Workers};
+pub use server::{Cidr, Io, Peer, Server, Workers};
 pub use tcp::{Tcp, TcpMatch, TcpRoute};
 
 /// One configuration, ready to be assembled. Indices point into `listeners` and `clusters`.

@@ -15,7 +15,7 @@ pub struct Server {
     /// On stop: what is in flight may go on for this long, then it is cut.
     pub drain: Duration,
     /// Peers whose `X-Forwarded-*` and request ids count.
-    pub trusted_proxies: Vec<Cidr>,
+    pub trusted_proxies: Vec<Peer>,
     /// Our name in Via (RFC 9110 §7.6.3); default `ringway`.
     pub name: String,
 }
@@ -47,6 +47,24 @@ pub struct Cidr {
     pub addr: IpAddr,
     /// Bits that count, up to 32 or 128.
     pub prefix: u8,
+}
+
+/// Whose word is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Whoever connects from these addresses.
+    Block(Cidr),
+    /// `unix`: whoever connects by a Unix socket.
+    Unix,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Block(block) => write!(f, "{block}"),
+            Peer::Unix => write!(f, "unix"),
+        }
+    }
 }
 
 impl fmt::Display for Cidr {

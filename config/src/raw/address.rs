@@ -46,10 +46,10 @@ pub(crate) fn bind(text: &str) -> Result<SocketAddr, Fault> {
             port_or(port, "8080")
         )));
     }
-    if text.starts_with("unix:") {
-        return Err(fault.help("listening on a Unix socket is not in this version yet"));
+    if text.starts_with(['/', '@']) {
+        return Err(fault.help(format!("write {}", quote(&format!("unix:{text}")))));
     }
-    Err(fault.help("e.g. \":8080\", \"127.0.0.1:8080\" or \"[::1]:8080\""))
+    Err(fault.help("e.g. \":8080\", \"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/run/app.sock\""))
 }
 
 /// Digits only: `+80` is a number for Rust, but not a port for people.
@@ -168,8 +168,16 @@ pub(crate) fn host_fault(host: &str) -> Option<&'static str> {
     None
 }
 
-/// An absolute path of a socket, without its `unix:`.
-fn socket_path(path: &str) -> Result<PathBuf, Fault> {
+/// An absolute path of a socket without its `unix:`, or `@` and an abstract name.
+pub(super) fn socket_path(path: &str) -> Result<PathBuf, Fault> {
+    if let Some(name) = path.strip_prefix('@') {
+        return match name.len() {
+            0 => Err(Fault::new("an abstract socket without a name").help("e.g. \"unix:@app\"")),
+            // In `sun_path` it stands behind a zero, and needs none at its end.
+            1..=LONGEST_SOCKET_PATH => Ok(PathBuf::from(path)),
+            _ => Err(too_long(path)),
+        };
+    }
     if !path.starts_with('/') {
         return Err(
             Fault::new(format!("{} is not an absolute path", quote(path)))
@@ -177,10 +185,7 @@ fn socket_path(path: &str) -> Result<PathBuf, Fault> {
         );
     }
     if path.len() > LONGEST_SOCKET_PATH {
-        return Err(Fault::new(format!(
-            "{} is longer than the {LONGEST_SOCKET_PATH} bytes that a socket's path may have",
-            quote(path)
-        )));
+        return Err(too_long(path));
     }
     if path.ends_with('/') {
         return Err(Fault::new(format!(
@@ -191,9 +196,22 @@ fn socket_path(path: &str) -> Result<PathBuf, Fault> {
     Ok(PathBuf::from(path))
 }
 
+fn too_long(path: &str) -> Fault {
+    Fault::new(format!(
+        "{} is longer than the {LONGEST_SOCKET_PATH} bytes that a socket's path may have",
+        quote(path)
+    ))
+}
+
 /// `unix:/path` or `ip:port`; never all addresses by a short form.
 pub(crate) fn admin(text: &str) -> Result<AdminBind, Fault> {
     if let Some(path) = text.strip_prefix("unix:") {
+        if path.starts_with('@') {
+            return Err(
+                Fault::new("the admin socket is guarded by its file, so it must be one")
+                    .help("e.g. \"unix:/run/ringway/admin.sock\""),
+            );
+        }
         return socket_path(path).map(AdminBind::Unix);
     }
     if let Ok(address) = text.parse::<SocketAddr>() {

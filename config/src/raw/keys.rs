@@ -28,6 +28,7 @@ tables! {
     SERVER: "[server]", ["workers", "io", "drain", "trusted_proxies", "name"], [];
     LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "detect", "proxy_protocol"],
         ["tls", "redirect", "intercept", "policies", "protocol"];
+    UNIX_BIND: "`bind` of [listeners.x]", ["unix", "mode", "owner"], [];
     LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body", "connect", "handshake", "detect"], [];
     LISTENER_LIMITS: "`limits` of [listeners.x]",
         ["connections", "header_bytes", "headers", "target_bytes", "body"], ["per_ip"];

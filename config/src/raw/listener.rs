@@ -1,29 +1,28 @@
 //! `[listeners.x]` as typed.
 //! Not whether two of them want the same address.
 
-use super::address;
+use super::bind;
 use super::field::{Field, Zero};
 use super::keys;
 use super::route::{To, read_to};
-use super::server::{read_cidr, refuse_empty};
+use super::server::{read_peer, refuse_empty};
 use super::table::Table;
 use super::tcp::{self, Tcp};
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Cidr, ListenerLimits, ListenerTimeouts};
+use crate::model::{Bind, ListenerLimits, ListenerTimeouts, Peer};
 use crate::place::{At, Span};
-use std::net::SocketAddr;
 use std::time::Duration;
 use toml::de::DeValue;
 
 /// One `[listeners.x]`.
 pub(crate) struct Listener {
     pub(crate) name: At<String>,
-    pub(crate) bind: Vec<At<SocketAddr>>,
+    pub(crate) bind: Vec<At<Bind>>,
     pub(crate) timeouts: Option<Timeouts>,
     pub(crate) limits: Option<Limits>,
     pub(crate) to: Option<At<To>>,
-    pub(crate) proxy_protocol: Option<Vec<Cidr>>,
+    pub(crate) proxy_protocol: Option<Vec<Peer>>,
     pub(crate) tcp: Option<Tcp>,
     pub(crate) detect: Option<At<bool>>,
     /// Keys that mean something for HTTP alone, as far as they were typed.
@@ -58,7 +57,7 @@ pub(crate) fn read(
         Some(field) => field
             .one_or_more(findings)
             .iter()
-            .filter_map(|item| read_bind(item, findings))
+            .filter_map(|item| bind::read(item, findings))
             .collect(),
         None if table.misspells("bind") => Vec::new(),
         None => {
@@ -127,29 +126,8 @@ fn note(table: &Table<'_>, keys: &[&'static str], noted: &mut Vec<At<&'static st
     noted.extend(found);
 }
 
-fn read_bind(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<SocketAddr>> {
-    if let DeValue::Integer(number) = field.value
-        && let Ok(port) = number.as_str().parse::<u16>()
-    {
-        let message = format!("`bind` must be an address, not the number {port}");
-        findings.error_help(field.span, message, format!("did you mean \":{port}\"?"));
-        return None;
-    }
-    let text = field.text("an address like \":8080\"", findings)?;
-    match address::bind(&text.value) {
-        Ok(value) => Some(At {
-            value,
-            span: text.span,
-        }),
-        Err(fault) => {
-            findings.fault(text.span, fault);
-            None
-        }
-    }
-}
-
 /// The sources have no default: whoever may choose whether to send a header may choose who to be.
-fn read_proxy_from(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Vec<Cidr>> {
+fn read_proxy_from(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Vec<Peer>> {
     const EXAMPLE: &str = "e.g. proxy_protocol = { from = [\"10.0.0.0/8\"] }";
     if !matches!(field.value, DeValue::Table(_)) {
         let message = "`proxy_protocol` of a listener says from whom headers are taken";
@@ -161,7 +139,7 @@ fn read_proxy_from(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Vec
         Some(field) => field
             .one_or_more(findings)
             .iter()
-            .filter_map(|item| read_cidr(item, findings))
+            .filter_map(|item| read_peer(item, findings))
             .collect(),
         None => {
             if !table.misspells("from") {

@@ -4,6 +4,7 @@
 mod access_log;
 mod address;
 mod admin;
+mod bind;
 mod cluster;
 mod field;
 mod keys;

@@ -8,7 +8,7 @@ use super::route::{read_body_limit, read_timeouts};
 use super::table::Table;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Cidr, Io, RouteTimeouts, Server, Workers};
+use crate::model::{Io, Peer, RouteTimeouts, Server, Workers};
 use crate::place::{At, Span};
 use crate::units::quote;
 use toml::de::DeValue;
@@ -55,7 +55,7 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Server 
         server.trusted_proxies = field
             .one_or_any()
             .iter()
-            .filter_map(|item| read_cidr(item, findings))
+            .filter_map(|item| read_peer(item, findings))
             .collect();
     }
     if let Some(field) = table.take("name") {
@@ -80,10 +80,14 @@ fn read_workers(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Worker
     u16::try_from(count).ok().map(Workers::Count)
 }
 
-pub(crate) fn read_cidr(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Cidr> {
+/// Addresses, or `"unix"` for all that come by Unix sockets.
+pub(crate) fn read_peer(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Peer> {
     let text = field.text("an address block like \"10.0.0.0/8\"", findings)?;
+    if text.value == "unix" {
+        return Some(Peer::Unix);
+    }
     match cidr(&text.value) {
-        Ok(block) => Some(block),
+        Ok(block) => Some(Peer::Block(block)),
         Err(fault) => {
             findings.fault(text.span, fault);
             None

@@ -161,7 +161,7 @@ async fn listeners(State(answers): State<Answers>) -> Response {
     // A listener may have several addresses.
     let mut by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, address) in answers.status.facts().listeners {
-        by_name.entry(name).or_default().push(address.to_string());
+        by_name.entry(name).or_default().push(address);
     }
     json_text(StatusCode::OK, &json!(by_name))
 }

@@ -4,18 +4,31 @@
 //! Not here: serving them.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use ringway_config::AdminBind;
 
+use crate::socket_file::{self, Permit, SocketFile};
+
 /// The address that the configuration has when none is written (`ringway config defaults`). Only for it another place is tried:
 /// who wrote an address means it.
 const DEFAULT: &str = "/run/ringway/admin.sock";
+
+/// Who runs the process, and its group.
+const PERMIT: Permit = Permit {
+    mode: 0o660,
+    user: None,
+    group: None,
+};
+
+/// More than people and scrapers open at once.
+const BACKLOG: i32 = 128;
 
 /// A bound socket, not served yet.
 #[derive(Debug)]
@@ -31,24 +44,7 @@ impl fmt::Display for Bound {
                 Ok(address) => write!(f, "{address}"),
                 Err(error) => write!(f, "({error})"),
             },
-            Bound::Unix(_, file) => write!(f, "unix:{}", file.path.display()),
-        }
-    }
-}
-
-/// A socket's file. Dropping it removes the file, if it still is ours.
-#[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let ours =
-            fs::symlink_metadata(&self.path).is_ok_and(|m| (m.dev(), m.ino()) == self.identity);
-        if ours {
-            let _ = fs::remove_file(&self.path);
+            Bound::Unix(_, file) => write!(f, "unix:{}", file.path().display()),
         }
     }
 }
@@ -122,53 +118,11 @@ fn make_folder(folder: &Path, mode: u32) -> io::Result<()> {
 }
 
 fn unix(path: &Path) -> Result<Bound, String> {
-    let fault = |what: &str, e: io::Error| format!("unix:{}: {what}: {e}", path.display());
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        make_folder(folder, 0o755).map_err(|e| fault("its folder cannot be made", e))?;
+        make_folder(folder, 0o755)
+            .map_err(|e| format!("unix:{}: its folder cannot be made: {e}", path.display()))?;
     }
-    refuse_living(path)?;
-    // Bound under another name first: the rename puts it in place with its permissions, and over a dead one's file at once.
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
-    let _ = fs::remove_file(&fresh);
-    let socket = UnixListener::bind(&fresh).map_err(|e| fault("cannot be bound", e))?;
-    let placed = fs::set_permissions(&fresh, Permissions::from_mode(0o660))
-        .and_then(|()| fs::symlink_metadata(&fresh))
-        .and_then(|found| fs::rename(&fresh, path).map(|()| found))
-        .and_then(|found| socket.set_nonblocking(true).map(|()| found));
-    match placed {
-        Ok(found) => {
-            let file = SocketFile {
-                path: path.to_owned(),
-                identity: (found.dev(), found.ino()),
-            };
-            Ok(Bound::Unix(socket, file))
-        }
-        Err(error) => {
-            let _ = fs::remove_file(&fresh);
-            Err(fault("cannot be put in place", error))
-        }
-    }
-}
-
-/// Anything but a socket stays; a socket that somebody answers on stays too.
-fn refuse_living(path: &Path) -> Result<(), String> {
-    use std::os::unix::fs::FileTypeExt as _;
-    let Ok(found) = fs::symlink_metadata(path) else {
-        return Ok(());
-    };
-    if !found.file_type().is_socket() {
-        return Err(format!(
-            "unix:{}: there is something that is not a socket",
-            path.display()
-        ));
-    }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-        _ => Err(format!(
-            "unix:{}: another process serves it",
-            path.display()
-        )),
-    }
+    let (socket, file) = socket_file::listen_on_file(path, &PERMIT, BACKLOG)
+        .map_err(|why| format!("unix:{}: {why}", path.display()))?;
+    Ok(Bound::Unix(OwnedFd::from(socket).into(), file))
 }

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::control::Status;
+use crate::socket_file::SocketFile;
 use bind::Bound;
 
 /// Renders the metrics (Prometheus text format 0.0.4).
@@ -32,7 +33,7 @@ struct Open {
     wanted: AdminBind,
     accepting: JoinHandle<()>,
     /// Removes the socket's file at the end.
-    _file: Option<bind::SocketFile>,
+    _file: Option<SocketFile>,
 }
 
 /// Addresses that were bound but are not served yet. Dropping it gives them back.
@@ -97,7 +98,7 @@ impl Admin {
         shown
     }
 
-    fn serve(&self, bound: Bound) -> std::io::Result<(JoinHandle<()>, Option<bind::SocketFile>)> {
+    fn serve(&self, bound: Bound) -> std::io::Result<(JoinHandle<()>, Option<SocketFile>)> {
         let _inside = self.runtime.enter();
         let routes = self.routes.clone();
         Ok(match bound {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringway_balancer::{Algorithm, Endpoint, Endpoints, Gate, Load};
-use ringway_config::{self as config, Address, Balance, Config};
+use ringway_config::{self as config, Address, Balance, Bind, Config};
 use ringway_protocols::http1::HeadLimits;
 use socket2::SockAddr;
 
@@ -69,7 +69,7 @@ impl Assembler {
                 listeners,
                 routes,
                 clusters,
-                trusted: Trusted(config.server.trusted_proxies.clone()),
+                trusted: Trusted::new(&config.server.trusted_proxies),
                 via: config.server.name.clone(),
                 drain_ms: millis(config.server.drain),
                 unrouted: self.metrics.route("-"),
@@ -294,7 +294,7 @@ impl Assembler {
             },
             body_limit: limits.body,
             connections: limits.connections.map(gate),
-            proxied_from: listener.proxy_protocol.clone().map(Trusted),
+            proxied_from: listener.proxy_protocol.as_deref().map(Trusted::new),
             cells: self.metrics.listener(&listener.name),
             only_route,
             speaks: match (&tcp, listener.detect) {
@@ -337,11 +337,10 @@ impl FreeIds {
 }
 
 /// How a listening socket is known over reloads.
-pub(crate) fn door_key(listener: &str, address: &std::net::SocketAddr) -> DoorKey {
-    if address.port() == 0 {
-        format!("{listener} {address}")
-    } else {
-        address.to_string()
+pub(crate) fn door_key(listener: &str, bind: &Bind) -> DoorKey {
+    match bind {
+        Bind::Tcp(address) if address.port() == 0 => format!("{listener} {address}"),
+        bind => bind.to_string(),
     }
 }
 

@@ -5,12 +5,14 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use ringway_config::Address;
 use socket2::SockAddr;
 
+use crate::socket_file;
+
 /// Where an endpoint is. A name with several addresses is several endpoints; where it has both families the IPv4 ones are
 /// taken, since a service that is reached by name for both very often listens on IPv4 alone (`localhost` above all).
 pub(crate) fn addresses(address: &Address) -> Result<Vec<SockAddr>, String> {
     match address {
         Address::Ip(address) => Ok(vec![(*address).into()]),
-        Address::Unix(path) => SockAddr::unix(path)
+        Address::Unix(path) => socket_file::address(path)
             .map(|a| vec![a])
             .map_err(|e| format!("not a usable socket path: {e}")),
         Address::Name { host, port } => {

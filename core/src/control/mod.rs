@@ -19,7 +19,6 @@ pub use status::{Facts, Phase, Refusal, Running, Status};
 pub use time::utc;
 pub use watch::{Pace, Watch};
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,7 +38,7 @@ pub trait Proxy {
     /// Lines for people; then nothing was changed. `Ok` has notes: keys that need a restart, and the like.
     fn apply(&mut self, config: &Config) -> Result<Vec<String>, Vec<String>>;
     /// Listening addresses by listener name.
-    fn listeners(&self) -> Vec<(String, SocketAddr)>;
+    fn listeners(&self) -> Vec<(String, String)>;
     /// Stop accepting, close idle connections, `Connection: close` on what is in flight.
     fn begin_drain(&mut self);
     /// What is still going on.

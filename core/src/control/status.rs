@@ -3,7 +3,6 @@
 //!
 //! Not here: figures of traffic (those are metrics).
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -23,7 +22,7 @@ pub struct Facts {
     /// The last file, if it was refused and not replaced by a good one since.
     pub rejected: Option<Refusal>,
     /// Bound addresses by listener name.
-    pub listeners: Vec<(String, SocketAddr)>,
+    pub listeners: Vec<(String, String)>,
     /// What a request for more than health must show.
     pub token: Option<Arc<str>>,
 }

@@ -21,7 +21,7 @@ struct Script {
     in_flight: Vec<u64>,
     cut: Vec<String>,
     failed_worker: Option<String>,
-    listeners: Vec<(String, SocketAddr)>,
+    listeners: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -45,12 +45,12 @@ impl Proxy for Fake {
         }
         let names: Vec<_> = config.listeners.iter().map(|l| l.name.clone()).collect();
         script.calls.push(format!("apply {}", names.join(" ")));
-        let bound = |name: &String| (name.clone(), SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let bound = |name: &String| (name.clone(), "127.0.0.1:8080".to_owned());
         script.listeners = names.iter().map(bound).collect();
         Ok(script.notes.clone())
     }
 
-    fn listeners(&self) -> Vec<(String, SocketAddr)> {
+    fn listeners(&self) -> Vec<(String, String)> {
         self.script().listeners.clone()
     }
 

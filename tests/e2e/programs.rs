@@ -1,0 +1,40 @@
+//! Other people's programs at one end or the other, where they are installed. Not what is asked of them.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+/// Ended with the test.
+pub(crate) struct Peer(Child);
+
+impl Peer {
+    pub(crate) fn new(child: Child) -> Peer {
+        Peer(child)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether a program is there; a line says so if not.
+pub(crate) fn is_installed(program: &str, flag: &str) -> bool {
+    let asked = Command::new(program)
+        .arg(flag)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let there = asked.is_ok_and(|status| status.success());
+    if !there {
+        eprintln!("skipped: {program} is not installed");
+    }
+    there
+}
+
+/// A port that nobody had a moment ago; most programs cannot be asked which one they took.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+    listener.local_addr().expect("it is bound").port()
+}
