@@ -2,8 +2,8 @@
 //! Not the `[defaults]` table of a file, which comes before them.
 
 use crate::model::{
-    Balance, ClusterLimits, HostSent, Io, ListenerLimits, ListenerTimeouts, LogTo, ProxySent,
-    RouteTimeouts, Workers,
+    Balance, ClusterLimits, HostSent, Intercept, Io, ListenerLimits, ListenerTimeouts, LogTo,
+    ProxySent, RouteTimeouts, SourceSent, Workers,
 };
 use crate::units::{show_duration, show_size};
 use std::sync::LazyLock;
@@ -60,6 +60,10 @@ pub(crate) const CLUSTER_LIMITS: ClusterLimits = ClusterLimits {
     queue_for: Duration::from_secs(1),
 };
 pub(crate) const HOST: HostSent = HostSent::Keep;
+pub(crate) const SOURCE_SENT: SourceSent = SourceSent::Own;
+pub(crate) const INTERCEPT: Intercept = Intercept::Off;
+/// The same as ztunnel's, so that rules written for it fit.
+pub const MARK: u32 = 1337;
 pub(crate) const PROXY_SENT: ProxySent = ProxySent::Off;
 pub(crate) const POOL_IDLE: Duration = Duration::from_secs(4);
 pub(crate) const ADMIN_SOCKET: &str = "/run/ringway/admin.sock";
@@ -135,6 +139,11 @@ fn server() -> Vec<Default> {
             "[server] trusted_proxies",
             "[]".to_owned(),
             "Forwarding fields from a peer that is not listed are replaced: anybody can write them.",
+        ),
+        row(
+            "[server] mark",
+            "none".to_owned(),
+            "Where a listener intercepts and this user may set marks it is 1337, ztunnel's figure: rules leave our own connections alone by it. 0 for none.",
         ),
         row(
             "[server] name",
@@ -227,6 +236,16 @@ fn listener() -> Vec<Default> {
             "[listeners.x] proxy_protocol",
             "none".to_owned(),
             "Whoever may send a PROXY header may choose who to be, so it is never guessed: only where it is written, only from whom it says.",
+        ),
+        row(
+            "[listeners.x] intercept",
+            match INTERCEPT {
+                Intercept::Off => "none",
+                Intercept::Redirect => "\"redirect\"",
+                Intercept::Tproxy => "\"tproxy\"",
+            }
+            .to_owned(),
+            "Connections are for us unless rules of the kernel bring those of others here (`ringway intercept`).",
         ),
     ]
 }
@@ -345,6 +364,14 @@ fn cluster() -> Vec<Default> {
             "[clusters.x] proxy_protocol",
             text(proxy_sent),
             "A service that does not expect a PROXY header takes it for a broken request. With one, each client has upstream connections of its own.",
+        ),
+        row(
+            "[clusters.x] source",
+            text(match SOURCE_SENT {
+                SourceSent::Own => "own",
+                SourceSent::Client => "client",
+            }),
+            "Answers must find the way back to us, which for a client's address takes rules of routing.",
         ),
         row(
             "[clusters.x] endpoints.weight",

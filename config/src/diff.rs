@@ -137,6 +137,7 @@ fn server(old: &Server, new: &Server) -> Vec<String> {
         &old.trusted_proxies,
         &new.trusted_proxies,
     );
+    note(&mut changed, "mark", &old.mark, &new.mark);
     note_values(&mut changed, "name", &old.name, &new.name, String::clone);
     changed
 }
@@ -151,6 +152,13 @@ fn listener(old: &Listener, new: &Listener, a: &Config, b: &Config) -> Vec<Strin
         "proxy_protocol",
         &old.proxy_protocol,
         &new.proxy_protocol,
+    );
+    note_values(
+        &mut changed,
+        "intercept",
+        &old.intercept,
+        &new.intercept,
+        lower,
     );
     let to = |to: Option<usize>, config: &Config| to.map(|to| cluster_name(config, to).to_owned());
     note(&mut changed, "to", &to(old.to, a), &to(new.to, b));
@@ -253,6 +261,8 @@ fn sides(targets: &[Target], config: &Config) -> String {
 fn cluster(old: &Cluster, new: &Cluster) -> Vec<String> {
     let mut changed = Vec::new();
     endpoints(&mut changed, &old.endpoints, &new.endpoints);
+    note(&mut changed, "original", &old.original, &new.original);
+    note(&mut changed, "source", &old.source, &new.source);
     note_values(
         &mut changed,
         "balance",

@@ -17,7 +17,7 @@ mod units;
 
 pub mod model;
 
-pub use defaults::{Default, defaults};
+pub use defaults::{Default, MARK, defaults};
 pub use diagnostics::{Diagnostic, Severity, render};
 pub use diff::diff;
 pub use model::*;

@@ -157,7 +157,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
          [[routes]]\nmatch = {{ path = \"/r\" }}\nredirect = {}\n\
          [[routes]]\nmatch = {{ path = \"/a\" }}\nrespond = {}\n\
          [[routes]]\nto = [{}]\ntimeouts = {}\n\
-         [clusters.c]\nbalance = {}\nlimits = {}\nhost = {}\npool = {}\nproxy_protocol = {}\nendpoints = [{}]\n",
+         [clusters.c]\nbalance = {}\nlimits = {}\nhost = {}\npool = {}\nproxy_protocol = {}\nsource = {}\nendpoints = [{}]\n",
         table(
             "[server] ",
             &["workers", "io", "drain", "trusted_proxies", "name"]
@@ -202,11 +202,16 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
         table("[clusters.x] ", &["proxy_protocol"])
             .replace("{ proxy_protocol = ", "")
             .replace(" }", ""),
+        table("[clusters.x] ", &["source"])
+            .replace("{ source = ", "")
+            .replace(" }", ""),
         table("[clusters.x] endpoints.", &["weight", "backup"])
             .replace('}', ", address = \"10.0.0.1:80\" }"),
     );
     assert_eq!(table("[[routes]] ", &["split_by"]), "{  }");
     assert_eq!(table("[listeners.x] ", &["proxy_protocol"]), "{  }");
+    assert_eq!(table("[listeners.x] ", &["intercept"]), "{  }");
+    assert_eq!(table("[server] ", &["mark"]), "{  }");
     assert_eq!(unseen, Vec::<&str>::new(), "not in this test");
     let bare = "[listeners.web]\nbind = \":80\"\n\
          [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\n\
@@ -521,4 +526,61 @@ fn sockets_to_listen_on() {
     assert_eq!(config.server.trusted_proxies[0], Peer::Unix);
     let address = &config.clusters[0].endpoints[0].address;
     assert_eq!(address.to_string(), "unix:@b");
+}
+
+#[test]
+fn interception_and_where_it_goes_on_to() {
+    let config = config(
+        "[server]\nmark = 7\n\
+         [listeners.out]\nbind = \":15001\"\nintercept = \"redirect\"\ntcp = \"as-meant\"\n\
+         [listeners.in]\nbind = \":15006\"\nintercept = \"tproxy\"\n\
+         [[routes]]\nto = [{ cluster = \"a\" }, { cluster = \"b\" }, { cluster = \"c\" }]\n\
+         [clusters.as-meant]\nendpoints = \"original\"\n\
+         [clusters.a]\nendpoints = \"original:localhost\"\nsource = \"client\"\n\
+         [clusters.b]\nendpoints = \"original:127.0.0.2\"\n\
+         [clusters.c]\nlike = \"b\"\n",
+    );
+    assert_eq!(config.server.mark, Some(7));
+    let ways: Vec<Intercept> = config.listeners.iter().map(|l| l.intercept).collect();
+    assert_eq!(ways, [Intercept::Redirect, Intercept::Tproxy]);
+    let original: Vec<String> = config
+        .clusters
+        .iter()
+        .map(|c| c.original.map(|o| o.to_string()).unwrap_or_default())
+        .collect();
+    assert_eq!(
+        original,
+        [
+            "original",
+            "original:localhost",
+            "original:127.0.0.2",
+            "original:127.0.0.2"
+        ]
+    );
+    let sources: Vec<SourceSent> = config.clusters.iter().map(|c| c.source).collect();
+    assert_eq!(sources[..2], [SourceSent::Own, SourceSent::Client]);
+}
+
+#[test]
+fn destinations_of_intercepted_connections() {
+    let rows = [
+        ("10.0.0.0/8:5432", Some("10.0.0.0/8"), Some(5432)),
+        ("10.0.0.1", Some("10.0.0.1/32"), None),
+        (":5432", None, Some(5432)),
+        ("[fd00::/8]:5432", Some("fd00::/8"), Some(5432)),
+        ("[fd00::1]", Some("fd00::1/128"), None),
+        ("fd00::/8", Some("fd00::/8"), None),
+    ];
+    for (text, block, port) in rows {
+        let config = config(&format!(
+            "[listeners.out]\nbind = \":15002\"\nintercept = \"redirect\"\n\
+             tcp = [{{ destination = [\"{text}\", \":1\"], to = \"db\" }}, {{ to = \"rest\" }}]\n\
+             [clusters.db]\nendpoints = [\"a:1\"]\n[clusters.rest]\nendpoints = \"original\"\n"
+        ));
+        let routes = &config.listeners[0].tcp.as_ref().unwrap().routes;
+        let found = routes[0].matches.destinations[0];
+        let shown = found.block.map(|block| block.to_string());
+        assert_eq!((shown.as_deref(), found.port), (block, port), "{text}");
+        assert!(routes[1].matches.is_any());
+    }
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::args_intercept::InterceptCommand;
+
 /// What every exit code means; the same for all commands.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     },
     /// Look at this machine: io_uring, limits, settings; each with its fix
     Doctor,
+    /// Bring the connections of services to the proxy by rules of the kernel
+    #[command(subcommand, arg_required_else_help = true)]
+    Intercept(InterceptCommand),
     /// About the configuration's format
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
@@ -170,6 +175,10 @@ mod tests {
             ("run", false),
             ("check a.toml b.toml", false),
             ("doctor", true),
+            ("intercept apply sidecar --dry-run", true),
+            ("intercept apply", false),
+            ("intercept remove", true),
+            ("intercept show", true),
             ("config defaults", true),
             ("config defaults --format json", true),
             ("config", false),

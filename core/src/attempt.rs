@@ -17,6 +17,7 @@ use crate::queue::Turn;
 use crate::relay::framed::{self, Failure};
 use crate::relay::raw;
 use crate::upstream::Upstream;
+use crate::upstream::aim::{self, Aim};
 use crate::upstream::announce;
 use crate::upstream::fresh::{self, OpenFault};
 
@@ -32,8 +33,9 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
     let mut from_pool = true;
     loop {
         let index = pick(exchange, cluster, &admitted, &tried)?;
+        let aimed = aim(exchange, cluster, index)?;
         // By reference: counting references would be an atomic operation on a line that all workers write.
-        let target = &cluster.targets[index];
+        let target = aimed.as_ref().unwrap_or(&cluster.targets[index]);
         let _active = Active::new(&target.load);
         let upstream = match open(exchange, &admitted, cluster, target, from_pool).await {
             Ok(upstream) => upstream,
@@ -70,7 +72,8 @@ pub(crate) async fn tunnel(exchange: &mut Exchange<'_>, admitted: Admitted) -> R
     let mut tried = Tried::default();
     loop {
         let index = pick(exchange, cluster, &admitted, &tried)?;
-        let target = &cluster.targets[index];
+        let aimed = aim(exchange, cluster, index)?;
+        let target = aimed.as_ref().unwrap_or(&cluster.targets[index]);
         let _active = Active::new(&target.load);
         match open_own(exchange, &admitted, cluster, target).await {
             Ok(upstream) => return Ok(raw::pass(exchange, &admitted, upstream).await),
@@ -144,6 +147,30 @@ fn pick(
     Ok(index)
 }
 
+/// The endpoint that this client has for itself, if the cluster has such.
+fn aim(
+    exchange: &mut Exchange<'_>,
+    cluster: &ClusterPlan,
+    index: usize,
+) -> Result<Option<Arc<Target>>, Stop> {
+    match aim::at(cluster, &cluster.targets[index], exchange.client) {
+        Aim::Shared => Ok(None),
+        Aim::Own(target) => {
+            let text = &mut exchange.facts_mut().endpoint_text;
+            text.clear();
+            text.push_str(&target.text);
+            Ok(Some(target))
+        }
+        Aim::Nowhere => {
+            exchange.note(
+                Flag::NoEndpoint,
+                format_args!("cluster `{}` goes to original destinations, and this connection was not intercepted", cluster.name),
+            );
+            Err(Reply::new(503, Flag::NoEndpoint).into())
+        }
+    }
+}
+
 /// Step 7: a connection to it.
 async fn open(
     exchange: &mut Exchange<'_>,
@@ -209,6 +236,7 @@ async fn dial(
         target,
         place,
         exchange.lane.index,
+        exchange.plan.plan.mark,
         connect_ms,
         header,
     )

@@ -38,6 +38,9 @@ pub(crate) fn check(file: &Path, out: &mut dyn Write) -> io::Result<ExitCode> {
     for line in unknown_names(config) {
         writeln!(io::stderr(), "{}: warning: {line}", file.display())?;
     }
+    for line in ringway::intercept::privilege::lacks(config) {
+        writeln!(io::stderr(), "{line}: warning: not by this user")?;
+    }
     writeln!(out, "{}: ok: {}", file.display(), summary(config, &loaded))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -53,6 +53,8 @@ pub(crate) struct Facts {
     pub(crate) cluster: Option<usize>,
     /// Of the cluster's endpoints, the one picked last.
     pub(crate) endpoint: Option<usize>,
+    /// Its address where this client has it for itself.
+    pub(crate) endpoint_text: String,
     pub(crate) status: u16,
     pub(crate) flag: Option<Flag>,
     pub(crate) started_us: u64,
@@ -89,6 +91,7 @@ impl Default for Facts {
             route: None,
             cluster: None,
             endpoint: None,
+            endpoint_text: String::new(),
             status: 0,
             flag: None,
             started_us: 0,
@@ -125,6 +128,7 @@ impl Facts {
             &mut self.client_ip,
             &mut self.peer_text,
             &mut self.server_name,
+            &mut self.endpoint_text,
         ] {
             text.clear();
         }
@@ -385,9 +389,12 @@ impl<'a> Exchange<'a> {
             reason: &facts.reason,
             route: route.map_or("", |r| &r.name),
             cluster: cluster.map_or("", |c| &c.name),
-            endpoint: cluster
-                .zip(facts.endpoint)
-                .map_or("", |(c, e)| &c.targets[e].text),
+            destination: self.client.original_text(),
+            endpoint: match (cluster, facts.endpoint) {
+                (Some(_), Some(_)) if !facts.endpoint_text.is_empty() => &facts.endpoint_text,
+                (Some(cluster), Some(endpoint)) => &cluster.targets[endpoint].text,
+                _ => "",
+            },
             attempts: facts.attempts,
             reused: facts.reused,
             bytes_in: self.client.received.get(),

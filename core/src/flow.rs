@@ -9,6 +9,7 @@ use crate::accept::Client;
 use crate::answer::{self, Reply};
 use crate::attempt;
 use crate::exchange::Exchange;
+use crate::intercepted;
 use crate::lane::Lane;
 use crate::observe::Guess;
 use crate::plan::Speaks;
@@ -46,9 +47,12 @@ impl From<Reply> for Stop {
     }
 }
 
-/// Steps 1 to 3, once per connection: accepted, then a session of the protocol that its listener speaks, as a task of its own. The session
+/// Steps 1 to 3, once per connection: accepted, if intercepted then not on its way to us, then a session of the protocol that its listener speaks, as a task of its own. The session
 /// begins with `proxied::receive` where a PROXY header is to come: a drain must find and wake who waits for one.
 pub(crate) fn begin(client: Client, lane: Rc<Lane>) {
+    let Some((client, _elsewhere)) = intercepted::check(client, &lane) else {
+        return;
+    };
     match client.door.speaks() {
         Speaks::Bytes => io::spawn(session::tcp::serve(client, lane)),
         Speaks::Http | Speaks::Either => io::spawn(serve(client, lane)),

@@ -11,6 +11,8 @@ pub mod demo;
 pub mod doctor;
 mod exchange;
 mod flow;
+pub mod intercept;
+mod intercepted;
 mod lane;
 mod link;
 pub mod observe;

@@ -154,6 +154,14 @@ impl Link {
     pub(crate) fn local_addr(&self) -> std::io::Result<SockAddr> {
         self.stream.local_addr()
     }
+
+    /// What the kernel remembers of where this connection was going before a rule rewrote its destination.
+    pub(crate) fn rewritten_destination(&self, v4: bool) -> std::io::Result<SockAddr> {
+        self.stream.with_socket(|socket| match v4 {
+            true => socket.original_dst_v4(),
+            false => socket.original_dst_v6(),
+        })
+    }
 }
 
 /// Bytes both ways until both directions have ended, as [`io::tunnel`].

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod args_intercept;
 mod check;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use ringway::control::{self, ConfigFiles, Loaded};
 use ringway::{demo, doctor, start};
+
+use args_intercept::InterceptCommand;
 
 use args::{Args, Command, ConfigCommand, Format};
 
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         }
         Command::Check { file } => check::check(&file, &mut out),
         Command::Doctor => doctor::run(&mut out, io::stdout().is_terminal()),
+        Command::Intercept(command) => intercept(command, &mut out),
         Command::Config(ConfigCommand::Defaults { format }) => match format {
             Format::Table => check::defaults_table(&mut out),
             Format::Json => check::defaults_json(&mut out),
@@ -79,6 +83,22 @@ fn says_no(loaded: &Loaded) -> bool {
     let found = check::findings(loaded);
     let _ = write!(io::stderr(), "{found}");
     loaded.errors() > 0
+}
+
+fn intercept(command: InterceptCommand, out: &mut dyn Write) -> io::Result<ExitCode> {
+    match command {
+        InterceptCommand::Remove { dry_run } => ringway::intercept::remove(dry_run, out),
+        InterceptCommand::Show => ringway::intercept::show(out),
+        InterceptCommand::Apply(apply) => {
+            let (backend, dry_run) = (apply.backend(), apply.dry_run());
+            match apply.wish() {
+                Ok(wish) => ringway::intercept::apply(&wish, backend, dry_run, out),
+                Err(why) => Args::command()
+                    .error(clap::error::ErrorKind::ArgumentConflict, why)
+                    .exit(),
+            }
+        }
+    }
 }
 
 fn completions(shell: clap_complete::Shell, out: &mut dyn Write) -> io::Result<ExitCode> {

@@ -1,11 +1,11 @@
 //! A plan is what a checked configuration becomes: compiled, resolved, immutable, shared by all workers. It is not the
 //! configuration (that has text, places and names) and holds nothing that changes but shared counters and limits.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ringway_balancer::{Endpoints, Gate, Load};
-use ringway_config::{Cidr, HostSent, Peer, ProxySent, SplitBy};
+use ringway_config::{Cidr, HostSent, Intercept, Original, Peer, ProxySent, SplitBy};
 use ringway_protocols::http1::HeadLimits;
 use socket2::SockAddr;
 
@@ -21,6 +21,10 @@ pub(crate) struct Plan {
     pub(crate) routes: Vec<RoutePlan>,
     pub(crate) clusters: Vec<ClusterPlan>,
     pub(crate) trusted: Trusted,
+    /// SO_MARK of connections to endpoints; 0 for none.
+    pub(crate) mark: u32,
+    /// Where our listeners are bound: an intercepted connection that was meant for one of these goes nowhere.
+    pub(crate) own: Vec<SocketAddr>,
     /// Our name in `Via`.
     pub(crate) via: String,
     /// How long tunnels of a listener that was removed may go on.
@@ -47,6 +51,8 @@ pub(crate) struct ListenerPlan {
     /// Connections come from these alone, and each begins with a PROXY header. None: no header is looked for.
     pub(crate) proxied_from: Option<Trusted>,
     pub(crate) cells: Arc<ListenerCells>,
+    /// How connections come here that were meant for another address.
+    pub(crate) intercept: Intercept,
     /// The route that takes every request, for a listener with `to`.
     pub(crate) only_route: Option<usize>,
     pub(crate) speaks: Speaks,
@@ -139,6 +145,10 @@ pub(crate) struct ClusterPlan {
     pub(crate) requests: Arc<Gate>,
     pub(crate) connections: Arc<Gate>,
     pub(crate) queue_for_ms: u32,
+    /// Its only target has no address: each connection's original destination is it.
+    pub(crate) original: Option<Original>,
+    /// Connections to its endpoints have the client's address.
+    pub(crate) as_client: bool,
     pub(crate) host: HostSent,
     pub(crate) pool_idle_ms: u32,
     /// The header that a connection to an endpoint begins with.
@@ -146,7 +156,8 @@ pub(crate) struct ClusterPlan {
     pub(crate) cells: Arc<ClusterCells>,
 }
 
-/// One endpoint at run time; the same over reloads as long as its cluster keeps it, so that pools and load counts stay.
+/// One endpoint at run time; the same over reloads as long as its cluster keeps it, so that pools and load counts stay. What a client has
+/// an endpoint of its own for (`upstream/aim.rs`) has the id and the load of the cluster's.
 #[derive(Debug)]
 pub(crate) struct Target {
     /// Dense; indexes the workers' pools.
@@ -154,7 +165,24 @@ pub(crate) struct Target {
     /// As written in the file.
     pub(crate) text: String,
     pub(crate) address: SockAddr,
+    /// The source address that connections take; None for ours.
+    pub(crate) source: Option<IpAddr>,
+    /// Made for one client.
+    pub(crate) aimed: bool,
     pub(crate) load: Arc<Load>,
+}
+
+impl Target {
+    /// Whether they stand for the same endpoint of a cluster.
+    pub(crate) fn is_kin(&self, other: &Target) -> bool {
+        Arc::ptr_eq(&self.load, &other.load)
+    }
+
+    /// Whether a connection to one is as good as one to the other.
+    pub(crate) fn is_same(&self, other: &Target) -> bool {
+        std::ptr::eq(self, other)
+            || (self.is_kin(other) && self.address == other.address && self.source == other.source)
+    }
 }
 
 /// The proxies whose word about the client counts.
@@ -191,7 +219,8 @@ impl Trusted {
     }
 }
 
-fn holds(block: &Cidr, ip: IpAddr) -> bool {
+/// Whether the address is in the block.
+pub(crate) fn holds(block: &Cidr, ip: IpAddr) -> bool {
     match (block.addr, ip) {
         (IpAddr::V4(b), IpAddr::V4(a)) => same_prefix(
             u128::from(b.to_bits()) << 96,

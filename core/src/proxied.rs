@@ -2,20 +2,22 @@
 //! client. Only on listeners that say so, only from the sources that they list, never guessed. It knows nothing of what comes behind
 //! the header; the headers that we write ourselves are in `upstream/announce.rs`.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ringway_io::{self as io, OutBuf};
 use ringway_protocols::proxy_header::{self, Claim, Header, ProxyFault, Reading, Transport};
 
 use crate::accept::Client;
 use crate::exchange::Exchange;
+use crate::intercepted;
 use crate::lane::Lane;
-use crate::link::Link;
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
+use crate::plan::Target;
 use crate::session::beginning::next_piece;
 
 /// A longer AUTHORITY is not kept: host names have at most 255 octets (RFC 1035 section 2.3.4).
@@ -33,6 +35,12 @@ pub(crate) struct Refused;
 pub(crate) struct Ends {
     /// The client, and where it connected to. None where that is not by IP.
     addresses: Option<(SocketAddr, SocketAddr)>,
+    /// Where an intercepted connection was going; a header does not change it.
+    pub(crate) original: Option<SocketAddr>,
+    /// The same for the log; empty where there is none.
+    original_text: Box<str>,
+    /// The endpoint that was made of it last.
+    pub(crate) aimed: RefCell<Option<Arc<Target>>>,
     /// The host name that the client asked for by TLS.
     pub(crate) authority: Option<Box<str>>,
     /// The connection's id by the sender.
@@ -40,11 +48,16 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    fn of_socket(stream: &Link) -> Ends {
+    fn of_socket(client: &Client) -> Ends {
+        let stream = &client.stream;
+        let original = intercepted::original(client);
         let peer = stream.peer_addr().ok().and_then(|a| a.as_socket());
-        let own = stream.local_addr().ok().and_then(|a| a.as_socket());
+        let own = || stream.local_addr().ok().and_then(|a| a.as_socket());
         Ends {
-            addresses: peer.zip(own),
+            addresses: peer.zip(original.or_else(own)),
+            original,
+            original_text: original.map_or_else(Box::default, |to| to.to_string().into()),
+            aimed: RefCell::default(),
             authority: None,
             unique_id: None,
         }
@@ -66,8 +79,17 @@ impl Ends {
 impl Client {
     /// See [`Ends`]. The socket is asked once.
     pub(crate) fn ends(&self) -> &Ends {
-        self.ends
-            .get_or_init(|| Box::new(Ends::of_socket(&self.stream)))
+        self.ends.get_or_init(|| Box::new(Ends::of_socket(self)))
+    }
+
+    /// Where an intercepted connection was going.
+    pub(crate) fn original(&self) -> Option<SocketAddr> {
+        self.ends.get()?.original
+    }
+
+    /// The same for the log; empty for all others, whose socket is not asked.
+    pub(crate) fn original_text(&self) -> &str {
+        self.ends.get().map_or("", |ends| &ends.original_text)
     }
 }
 
@@ -159,6 +181,7 @@ async fn read_header(client: &mut Client, lane: &Lane) -> Result<(), Fault> {
 
 /// The client is who the header names. Where it names nobody by IP (LOCAL, UNKNOWN, a Unix socket) the socket's addresses hold.
 fn believe(header: &Header<'_>, client: &mut Client) {
+    let by_socket = Ends::of_socket(client);
     let addresses = match header.claim {
         Claim::Local => return,
         Claim::Inet {
@@ -169,7 +192,7 @@ fn believe(header: &Header<'_>, client: &mut Client) {
             client.peer = Some(source.ip().to_canonical());
             Some((source, destination))
         }
-        Claim::Unknown | Claim::Unix { .. } => Ends::of_socket(&client.stream).addresses,
+        Claim::Unknown | Claim::Unix { .. } => by_socket.addresses,
     };
     let details = &header.details;
     let authority = details.authority.filter(|a| a.len() <= AUTHORITY_BYTES);
@@ -177,6 +200,7 @@ fn believe(header: &Header<'_>, client: &mut Client) {
         addresses,
         authority: authority.map(Into::into),
         unique_id: details.unique_id.map(Into::into),
+        ..by_socket
     }));
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::socket_file::{self, Permit, SocketFile};
 use crate::spread::Crowd;
@@ -15,6 +15,15 @@ use ringway_config::UnixBind;
 
 /// Connections that may wait to be accepted, per socket; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// Which connections a listening socket takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// To the address that it is bound to.
+    ItsAddress,
+    /// To any address, where the kernel's rules bring them here (needs CAP_NET_ADMIN).
+    AnyAddress,
+}
 
 /// What a worker's door is made of.
 #[derive(Debug)]
@@ -31,6 +40,16 @@ pub(crate) enum Local {
     File(Arc<SocketFile>),
     /// An abstract name, with its `@`.
     Name(PathBuf),
+}
+
+impl Local {
+    /// The address, where it is one of TCP.
+    pub(crate) fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Local::Tcp(address) => Some(*address),
+            Local::File(_) | Local::Name(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Local {
@@ -71,8 +90,9 @@ pub(crate) fn listen(
     address: SocketAddr,
     workers: usize,
     ours: bool,
+    takes: Takes,
 ) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
-    match listen_on(address, workers, ours) {
+    match listen_on(address, workers, ours, takes) {
         // No IPv6 on this machine: `:8080` still means every address that there is.
         Err(error)
             if error.raw_os_error() == Some(libc::EAFNOSUPPORT)
@@ -82,6 +102,7 @@ pub(crate) fn listen(
                 (Ipv4Addr::UNSPECIFIED, address.port()).into(),
                 workers,
                 ours,
+                takes,
             )
         }
         other => other,
@@ -92,15 +113,16 @@ fn listen_on(
     mut address: SocketAddr,
     workers: usize,
     ours: bool,
+    takes: Takes,
 ) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     // With SO_REUSEPORT another process of the same user could share the port without a word. Asking without it first
     // shows that.
     if address.port() != 0 && !ours {
-        bind(address, false)?;
+        bind(address, false, takes)?;
     }
     let mut sockets = Vec::with_capacity(workers);
     for _ in 0..workers {
-        let socket = bind(address, true)?;
+        let socket = bind(address, true, takes)?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from(socket);
         address = socket.local_addr()?;
@@ -109,7 +131,7 @@ fn listen_on(
     Ok((address, sockets))
 }
 
-fn bind(address: SocketAddr, share: bool) -> io::Result<Socket> {
+fn bind(address: SocketAddr, share: bool, takes: Takes) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),
@@ -119,6 +141,9 @@ fn bind(address: SocketAddr, share: bool) -> io::Result<Socket> {
     socket.set_reuse_port(share)?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    if takes == Takes::AnyAddress {
+        ringway_io::transparent(&SockRef::from(&socket), address.is_ipv6())?;
     }
     // Accepted sockets inherit it.
     socket.set_tcp_nodelay(true)?;
@@ -132,12 +157,13 @@ mod tests {
 
     #[test]
     fn workers_share_a_port_and_strangers_do_not() {
-        let (address, sockets) = listen("127.0.0.1:0".parse().unwrap(), 2, false).unwrap();
+        let (address, sockets) =
+            listen("127.0.0.1:0".parse().unwrap(), 2, false, Takes::ItsAddress).unwrap();
         assert_eq!(sockets.len(), 2);
         assert!(sockets.iter().all(|s| s.local_addr().unwrap() == address));
-        let again = listen(address, 1, false).unwrap_err();
+        let again = listen(address, 1, false, Takes::ItsAddress).unwrap_err();
         assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
         drop(sockets);
-        listen(address, 1, false).unwrap();
+        listen(address, 1, false, Takes::ItsAddress).unwrap();
     }
 }

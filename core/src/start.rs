@@ -11,11 +11,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringway_balancer::Gate;
-use ringway_config::{Bind, Config, Io, Workers};
+use ringway_config::{Bind, Config, Intercept, Io, Workers};
 use ringway_io::{DriverChoice, DriverKind, Receiver, Sender, WorkerOptions};
 
 use crate::assemble::{Assembler, door_key};
 use crate::control::{self, ConfigFiles, InFlight, Loaded, Proxy, ReloadEvents};
+use crate::intercept::privilege;
 use crate::lane::{Lane, LaneGauge, Order, Shared};
 use crate::observe::access_log::Destination;
 use crate::observe::{
@@ -23,7 +24,7 @@ use crate::observe::{
 };
 use crate::plan::{DoorKey, Plan, Target};
 use crate::socket_file::Permit;
-use crate::sockets::{self, Local, NewDoor};
+use crate::sockets::{self, Local, NewDoor, Takes};
 pub use crate::spread::Spread;
 use crate::spread::{Crowd, Handed, Ways};
 
@@ -216,11 +217,15 @@ impl Supervisor {
         let mut bound = HashMap::new();
         let mut by_worker: Vec<Vec<_>> = self.lanes.iter().map(|_| Vec::new()).collect();
         for listener in &config.listeners {
+            let takes = match listener.intercept {
+                Intercept::Tproxy => Takes::AnyAddress,
+                Intercept::Off | Intercept::Redirect => Takes::ItsAddress,
+            };
             for bind in &listener.bind {
-                let key = door_key(&listener.name, bind);
+                let key = door_key(listener, bind);
                 let opened = match self.doors.get(&key) {
                     Some(known) => keep(bind, known).map(|()| (known.clone(), Vec::new())),
-                    None => self.open(bind),
+                    None => self.open(bind, takes),
                 };
                 match opened {
                     Ok((local, sockets)) => {
@@ -249,7 +254,7 @@ impl Supervisor {
     }
 
     /// Sockets on an address that none of ours is bound to, one for each worker.
-    fn open(&self, bind: &Bind) -> Result<(Local, Vec<OwnedFd>), String> {
+    fn open(&self, bind: &Bind, takes: Takes) -> Result<(Local, Vec<OwnedFd>), String> {
         let address = match bind {
             Bind::Tcp(address) => *address,
             Bind::Unix(unix) => return sockets::listen_unix(unix, self.lanes.len()),
@@ -257,8 +262,8 @@ impl Supervisor {
         // On a port that we hold already (`127.0.0.1:80` becomes `:80`) the question whether it is free has no answer.
         let is_it = |l: &Local| matches!(l, Local::Tcp(a) if a.port() == address.port());
         let ours = self.doors.values().any(is_it);
-        let (local, sockets) =
-            sockets::listen(address, self.lanes.len(), ours).map_err(|e| e.to_string())?;
+        let (local, sockets) = sockets::listen(address, self.lanes.len(), ours, takes)
+            .map_err(|e| format!("{e}{}", privilege::hint(&e, takes)))?;
         let sockets = sockets.into_iter().map(OwnedFd::from).collect();
         Ok((Local::Tcp(local), sockets))
     }
@@ -294,8 +299,11 @@ impl Supervisor {
 
 impl Proxy for Supervisor {
     fn apply(&mut self, config: &Config) -> Result<Vec<String>, Vec<String>> {
-        let plan = Arc::new(self.assembler.assemble(config)?);
+        let mut plan = self.assembler.assemble(config)?;
+        plan.mark = privilege::mark(config)?;
         let bound = self.bind(config)?;
+        plan.own = bound.doors.values().filter_map(Local::tcp).collect();
+        let plan = Arc::new(plan);
         let log = Destination::open(&config.access_log.to)
             .map_err(|e| vec![format!("access_log.to: {e}")])?;
         // From here on nothing fails.
@@ -315,11 +323,7 @@ impl Proxy for Supervisor {
         self.listeners = config
             .listeners
             .iter()
-            .flat_map(|l| {
-                l.bind
-                    .iter()
-                    .map(move |a| (l.name.clone(), door_key(&l.name, a)))
-            })
+            .flat_map(|l| l.bind.iter().map(move |a| (l.name.clone(), door_key(l, a))))
             .filter_map(|(name, key)| bound.doors.get(&key).map(|a| (name, a.to_string())))
             .collect();
         self.doors = bound.doors;

@@ -87,6 +87,7 @@ pub struct Setup {
     workers: u16,
     server: String,
     arguments: Vec<&'static str>,
+    through: Vec<String>,
 }
 
 impl Setup {
@@ -97,6 +98,7 @@ impl Setup {
             workers: 2,
             server: String::new(),
             arguments: Vec::new(),
+            through: Vec::new(),
         }
     }
 
@@ -109,6 +111,12 @@ impl Setup {
     /// One more argument for `ringway run`.
     pub fn argument(mut self, argument: &'static str) -> Setup {
         self.arguments.push(argument);
+        self
+    }
+
+    /// Run by way of another program, which must become the proxy (exec): its name and arguments.
+    pub fn through(mut self, words: Vec<String>) -> Setup {
+        self.through = words;
         self
     }
 
@@ -173,7 +181,14 @@ impl Proxy {
             "ringway.toml",
             &setup.text(toml, &scratch.file("admin.sock")),
         );
-        let mut command = Command::new(binary());
+        let mut command = match setup.through.split_first() {
+            Some((program, words)) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(binary());
+                command
+            }
+            None => Command::new(binary()),
+        };
         command.arg("run").args(&setup.arguments).arg(&file);
         command.current_dir(scratch.path());
         command

@@ -103,6 +103,7 @@ impl Clusters {
                     name: owner,
                     at: findings.place(endpoints.span),
                     endpoints: values(endpoints),
+                    original: endpoints.original,
                     ..built_in()
                 });
                 vec![Target {
@@ -156,6 +157,18 @@ impl Clusters {
         }
     }
 
+    /// Whether it sends connections to where they were going.
+    pub(crate) fn is_original(&self, cluster: usize) -> bool {
+        self.list
+            .get(cluster)
+            .is_some_and(|cluster| cluster.original.is_some())
+    }
+
+    /// As it is to be named to people.
+    pub(crate) fn name(&self, cluster: usize) -> &str {
+        self.list.get(cluster).map_or("", |c| c.name.as_str())
+    }
+
     pub(crate) fn into_list(self) -> Vec<Cluster> {
         self.list
     }
@@ -166,10 +179,12 @@ fn built_in() -> Cluster {
         name: String::new(),
         at: crate::Place::default(),
         endpoints: Vec::new(),
+        original: None,
         balance: defaults::BALANCE,
         limits: defaults::CLUSTER_LIMITS,
         host: defaults::HOST,
         pool_idle: defaults::POOL_IDLE,
+        source: defaults::SOURCE_SENT,
         proxy_protocol: defaults::PROXY_SENT,
     }
 }
@@ -200,10 +215,12 @@ fn make(
         name: cluster.name.value.clone(),
         at: findings.place(cluster.name.span),
         endpoints: endpoints.map(values).unwrap_or_default(),
+        original: endpoints.and_then(|e| e.original),
         balance: first(&chain, |link| link.balance).unwrap_or(built_in.balance),
         limits: first(&chain, |link| link.limits).unwrap_or(built_in.limits),
         host: first(&chain, |link| link.host.clone()).unwrap_or(built_in.host),
         pool_idle: first(&chain, |link| link.pool_idle).unwrap_or(built_in.pool_idle),
+        source: first(&chain, |link| link.source).unwrap_or(built_in.source),
         proxy_protocol: first(&chain, |link| link.proxy_protocol)
             .unwrap_or(built_in.proxy_protocol),
     }

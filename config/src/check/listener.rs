@@ -58,6 +58,7 @@ pub(crate) fn check(
             timeouts: timeouts(listener),
             limits: limits(listener, raw, findings),
             proxy_protocol: listener.proxy_protocol.clone(),
+            intercept: listener.intercept,
             to,
             detect: tcp.is_some() && detects(listener),
             tcp,

@@ -5,6 +5,7 @@ mod admin;
 mod cluster;
 mod edits;
 mod listener;
+mod original;
 mod route;
 mod shadow;
 mod tcp;
@@ -36,6 +37,7 @@ pub(crate) fn check(raw: &Raw, findings: &mut Findings<'_>) -> Option<Config> {
             "e.g. [listeners.web] with bind = \":8080\"",
         );
     }
+    original::check(raw, &listeners, &routes, &clusters, findings);
     shadow::warn(raw, &routes, &listeners, findings);
     // A name that is misspelt elsewhere is no reason to say that nobody uses it.
     if findings.errors() == 0 {

@@ -3,7 +3,7 @@
 
 use super::Place;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +14,10 @@ pub struct Cluster {
     pub name: String,
     /// Where it is defined.
     pub at: Place,
-    /// At least one, with a weight above 0.
+    /// At least one, with a weight above 0; none where `original` says where.
     pub endpoints: Vec<Endpoint>,
+    /// Not endpoints of its own, but where each connection was going when it was intercepted.
+    pub original: Option<Original>,
     /// How one is picked.
     pub balance: Balance,
     /// How much the cluster may carry, over all workers.
@@ -24,6 +26,8 @@ pub struct Cluster {
     pub host: HostSent,
     /// Idle upstream connections are closed after this.
     pub pool_idle: Duration,
+    /// As whom connections to endpoints are made.
+    pub source: SourceSent,
     /// The PROXY header with which a connection to an endpoint begins.
     pub proxy_protocol: ProxySent,
 }
@@ -63,6 +67,36 @@ impl fmt::Display for Address {
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
+}
+
+/// Where an intercepted connection goes on to: the port is always that of its original destination. Shown as it is written in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Original {
+    /// `original`: its original destination.
+    Destination,
+    /// `original:localhost`: the loopback address of the same family.
+    Localhost,
+    /// `original:10.0.0.1`: this address.
+    At(IpAddr),
+}
+
+impl fmt::Display for Original {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Original::Destination => write!(f, "original"),
+            Original::Localhost => write!(f, "original:localhost"),
+            Original::At(ip) => write!(f, "original:{ip}"),
+        }
+    }
+}
+
+/// Which source address the upstream sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceSent {
+    /// Ours, by the kernel's choice.
+    Own,
+    /// The client's (IP_TRANSPARENT, needs CAP_NET_ADMIN and a way back through us).
+    Client,
 }
 
 /// How an endpoint is picked.

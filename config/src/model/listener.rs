@@ -20,6 +20,8 @@ pub struct Listener {
     /// Connections come from these sources alone, and each begins with a PROXY header that names the client. None: no header is
     /// looked for. Never empty.
     pub proxy_protocol: Option<Vec<Peer>>,
+    /// Connections come here that were meant for another address.
+    pub intercept: Intercept,
     /// This listener serves one cluster, no routes needed (index into `clusters`).
     pub to: Option<usize>,
     /// Bytes straight to clusters, whatever protocol they are; no HTTP is spoken here, but see `detect`.
@@ -33,6 +35,17 @@ impl Listener {
     pub fn asks_routes(&self) -> bool {
         self.to.is_none() && (self.tcp.is_none() || self.detect)
     }
+}
+
+/// How connections come to a listener that were meant for another address, their original destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intercept {
+    /// None do.
+    Off,
+    /// By a rule that rewrites the destination; the kernel remembers it (SO_ORIGINAL_DST).
+    Redirect,
+    /// By a rule that leaves the packets as they are; the socket takes any address (IP_TRANSPARENT, needs CAP_NET_ADMIN).
+    Tproxy,
 }
 
 /// How long a client may take.

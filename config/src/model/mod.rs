@@ -13,14 +13,16 @@ mod tcp;
 pub use access_log::{AccessLog, LogTo};
 pub use admin::{Admin, AdminBind, Secret};
 pub use bind::{Bind, UnixBind};
-pub use cluster::{Address, Balance, Cluster, ClusterLimits, Endpoint, HostSent, ProxySent};
-pub use listener::{Listener, ListenerLimits, ListenerTimeouts};
+pub use cluster::{
+    Address, Balance, Cluster, ClusterLimits, Endpoint, HostSent, Original, ProxySent, SourceSent,
+};
+pub use listener::{Intercept, Listener, ListenerLimits, ListenerTimeouts};
 pub use route::{
     Action, HeaderEdit, HostMatch, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy,
     Target, Template, ValueMatch,
 };
 pub use server::{Cidr, Io, Peer, Server, Workers};
-pub use tcp::{Tcp, TcpMatch, TcpRoute};
+pub use tcp::{Destination, Tcp, TcpMatch, TcpRoute};
 
 /// One configuration, ready to be assembled. Indices point into `listeners` and `clusters`.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,6 +16,9 @@ pub struct Server {
     pub drain: Duration,
     /// Peers whose `X-Forwarded-*` and request ids count.
     pub trusted_proxies: Vec<Peer>,
+    /// SO_MARK of our own connections, by which rules of interception leave them alone; 0: none. None: the built-in one where a
+    /// listener intercepts and this user may set marks.
+    pub mark: Option<u32>,
     /// Our name in Via (RFC 9110 §7.6.3); default `ringway`.
     pub name: String,
 }

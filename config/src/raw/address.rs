@@ -1,7 +1,7 @@
 //! Addresses as text: what is listened on, what is connected to, which peers are meant.
 //! No name is resolved here.
 
-use crate::model::{Address, AdminBind, Cidr};
+use crate::model::{Address, AdminBind, Cidr, Destination};
 use crate::suggest::nearest;
 use crate::units::{Fault, quote};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -78,6 +78,12 @@ pub(crate) fn endpoint(text: &str) -> Result<Address, Fault> {
         return Err(not_an_url(text, scheme, rest));
     }
     let fault = Fault::new(format!("{} is not an endpoint", quote(text)));
+    if text == "original" || text.starts_with("original:") {
+        return Err(fault.help(format!(
+            "it stands without a list: endpoints = {}",
+            quote(text)
+        )));
+    }
     if text.parse::<IpAddr>().is_ok() || !text.contains(':') {
         let ip = text
             .parse::<IpAddr>()
@@ -265,6 +271,36 @@ pub(crate) fn cidr(text: &str) -> Result<Cidr, Fault> {
         );
     }
     Ok(Cidr { addr, prefix })
+}
+
+/// `10.0.0.0/8:5432`, `10.0.0.0/8`, `:5432`, `[fd00::/8]:5432`.
+pub(crate) fn destination(text: &str) -> Result<Destination, Fault> {
+    let (block, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((block, "")) => (block, None),
+        Some((block, rest)) => (block, Some(rest.strip_prefix(':').unwrap_or(rest))),
+        // Several colons are an IPv6 address.
+        None => match text.split_once(':') {
+            Some((block, port)) if !port.contains(':') => (block, Some(port)),
+            _ => (text, None),
+        },
+    };
+    let port = match port {
+        None => None,
+        Some(port) => match decimal_port(port).filter(|port| *port > 0) {
+            Some(port) => Some(port),
+            None => {
+                let fault = Fault::new(format!("{} is not a destination", quote(text)));
+                return Err(
+                    fault.help("e.g. \"10.0.0.0/8:5432\", \":5432\" or \"[fd00::/8]:5432\"")
+                );
+            }
+        },
+    };
+    let block = match block {
+        "" if port.is_some() => None,
+        block => Some(cidr(block)?),
+    };
+    Ok(Destination { block, port })
 }
 
 fn first_of(addr: IpAddr, prefix: u8) -> IpAddr {

@@ -8,7 +8,7 @@ use super::server::refuse_empty;
 use super::table::Table;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Balance, ClusterLimits, Endpoint, HostSent, ProxySent};
+use crate::model::{Balance, ClusterLimits, Endpoint, HostSent, Original, ProxySent, SourceSent};
 use crate::place::{At, Span};
 use crate::units::quote;
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub(crate) struct Cluster {
     pub(crate) limits: Option<ClusterLimits>,
     pub(crate) host: Option<HostSent>,
     pub(crate) pool_idle: Option<Duration>,
+    pub(crate) source: Option<SourceSent>,
     pub(crate) proxy_protocol: Option<ProxySent>,
 }
 
@@ -38,6 +39,8 @@ pub(crate) struct Cluster {
 #[derive(Clone)]
 pub(crate) struct Endpoints {
     pub(crate) list: Vec<At<Endpoint>>,
+    /// Instead of a list.
+    pub(crate) original: Option<Original>,
     /// Whether some could not be read, so that the list says nothing about the whole.
     pub(crate) torn: bool,
     pub(crate) span: Span,
@@ -64,6 +67,10 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
         .take("host")
         .and_then(|field| read_host(&field, findings));
     let pool_idle = table.take_table("pool", &keys::POOL, findings, read_pool);
+    let sources = [("own", SourceSent::Own), ("client", SourceSent::Client)];
+    let source = table
+        .take("source")
+        .and_then(|field| field.word(&sources, &[], findings));
     let proxy_protocol = table
         .take("proxy_protocol")
         .and_then(|field| read_proxy_sent(&field, findings));
@@ -77,12 +84,24 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
         limits,
         host,
         pool_idle,
+        source,
         proxy_protocol,
     }
 }
 
 pub(crate) fn read_endpoints(field: &Field<'_>, findings: &mut Findings<'_>) -> Endpoints {
     let before = findings.errors();
+    if let DeValue::String(text) = field.value
+        && (text == "original" || text.starts_with("original:"))
+    {
+        let original = read_original(text, field.span, findings);
+        return Endpoints {
+            list: Vec::new(),
+            original,
+            torn: original.is_none(),
+            span: field.span,
+        };
+    }
     if let DeValue::String(text) = field.value
         && !text.contains("://")
     {
@@ -99,8 +118,26 @@ pub(crate) fn read_endpoints(field: &Field<'_>, findings: &mut Findings<'_>) -> 
         .collect();
     Endpoints {
         list,
+        original: None,
         torn: findings.errors() > before,
         span: field.span,
+    }
+}
+
+/// `original`, or with the address that takes its port.
+fn read_original(text: &str, span: Span, findings: &mut Findings<'_>) -> Option<Original> {
+    match text.strip_prefix("original:") {
+        None => Some(Original::Destination),
+        Some("localhost") => Some(Original::Localhost),
+        Some(address) => match address.parse() {
+            Ok(ip) => Some(Original::At(ip)),
+            Err(_) => {
+                let message = format!("{} is not an address without a port", quote(address));
+                let help = "the port is that of the original destination: \"original\", \"original:localhost\" or \"original:127.0.0.1\"";
+                findings.error_help(span, message, help);
+                None
+            }
+        },
     }
 }
 

@@ -25,9 +25,9 @@ tables! {
     ROOT: "the top level",
         ["version", "include", "server", "listeners", "routes", "defaults", "clusters", "admin", "access_log"],
         ["policies", "tls", "discovery", "tracing", "tests"];
-    SERVER: "[server]", ["workers", "io", "drain", "trusted_proxies", "name"], [];
-    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "detect", "proxy_protocol"],
-        ["tls", "redirect", "intercept", "policies", "protocol"];
+    SERVER: "[server]", ["workers", "io", "drain", "trusted_proxies", "name", "mark"], [];
+    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "detect", "proxy_protocol", "intercept"],
+        ["tls", "redirect", "policies", "protocol"];
     UNIX_BIND: "`bind` of [listeners.x]", ["unix", "mode", "owner"], [];
     LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body", "connect", "handshake", "detect"], [];
     LISTENER_LIMITS: "`limits` of [listeners.x]",
@@ -36,7 +36,7 @@ tables! {
         ["name", "match", "to", "split_by", "redirect", "respond", "headers", "response_headers", "rewrite", "timeouts", "limits"],
         ["policies", "retry", "rate_limit", "compress", "jwt", "allow", "enforce", "hedge", "mirror"];
     MATCH: "`match` of [[routes]]", ["listener", "host", "path", "method", "headers", "query"], ["grpc"];
-    TCP_ROUTE: "an entry of `tcp`", ["sni", "alpn", "to"], [];
+    TCP_ROUTE: "an entry of `tcp`", ["sni", "alpn", "destination", "to"], [];
     TARGET: "`to` of [[routes]]", ["cluster", "weight"], [];
     ENDPOINT: "`endpoints` of [clusters.x]", ["address", "weight", "backup"], ["zone"];
     EDITS: "`headers` of [[routes]]", ["set", "add", "remove"], [];
@@ -48,7 +48,7 @@ tables! {
     BODY_LIMITS: "`limits` of [[routes]] or [defaults]", ["body"], [];
     DEFAULTS: "[defaults]", ["timeouts", "limits"],
         ["retry", "rate_limit", "compress", "jwt", "allow", "enforce", "hedge"];
-    CLUSTER: "[clusters.x]", ["endpoints", "balance", "limits", "like", "host", "pool", "proxy_protocol"],
+    CLUSTER: "[clusters.x]", ["endpoints", "balance", "limits", "like", "host", "pool", "proxy_protocol", "source"],
         ["protocol", "tls", "health", "outlier", "panic", "slow_start", "retry", "bounded"];
     CLUSTER_LIMITS: "`limits` of [clusters.x]", ["connections", "requests", "queue", "queue_for"], [];
     PROXY_FROM: "`proxy_protocol` of [listeners.x]", ["from"], [];

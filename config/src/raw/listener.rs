@@ -10,7 +10,7 @@ use super::table::Table;
 use super::tcp::{self, Tcp};
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Bind, ListenerLimits, ListenerTimeouts, Peer};
+use crate::model::{Bind, Intercept, ListenerLimits, ListenerTimeouts, Peer};
 use crate::place::{At, Span};
 use std::time::Duration;
 use toml::de::DeValue;
@@ -25,6 +25,7 @@ pub(crate) struct Listener {
     pub(crate) proxy_protocol: Option<Vec<Peer>>,
     pub(crate) tcp: Option<Tcp>,
     pub(crate) detect: Option<At<bool>>,
+    pub(crate) intercept: Intercept,
     /// Keys that mean something for HTTP alone, as far as they were typed.
     pub(crate) http_keys: Vec<At<&'static str>>,
     /// The same for TCP.
@@ -93,6 +94,14 @@ pub(crate) fn read(
     let proxy_protocol = table
         .take("proxy_protocol")
         .and_then(|field| read_proxy_from(&field, findings));
+    let ways = [
+        ("redirect", Intercept::Redirect),
+        ("tproxy", Intercept::Tproxy),
+    ];
+    let intercept = table
+        .take("intercept")
+        .and_then(|field| field.word(&ways, &[], findings))
+        .unwrap_or(defaults::INTERCEPT);
     let tcp = table.take("tcp").map(|field| tcp::read(&field, findings));
     let detect = table.take("detect").and_then(|field| {
         let value = field.yes_or_no(findings)?;
@@ -111,6 +120,7 @@ pub(crate) fn read(
         proxy_protocol,
         tcp,
         detect,
+        intercept,
         http_keys,
         tcp_keys,
         detect_keys,

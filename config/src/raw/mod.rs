@@ -24,7 +24,7 @@ pub(crate) use listener::Listener;
 pub(crate) use matches::{Match, normal as check_path};
 pub(crate) use route::{Edit, Edits, RawAction, RawRewrite, Route, To};
 pub(crate) use server::{Defaults, built_in as built_in_server};
-pub(crate) use tcp::Tcp;
+pub(crate) use tcp::{Tcp, TcpRoute};
 
 use crate::Source;
 use crate::findings::Findings;

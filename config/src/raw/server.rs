@@ -29,6 +29,7 @@ pub(crate) fn built_in() -> Server {
         io: defaults::IO,
         drain: defaults::DRAIN,
         trusted_proxies: Vec::new(),
+        mark: None,
         name: defaults::NAME.to_owned(),
     }
 }
@@ -57,6 +58,9 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Server 
             .iter()
             .filter_map(|item| read_peer(item, findings))
             .collect();
+    }
+    if let Some(field) = table.take("mark") {
+        server.mark = field.number_u32(0..=u32::MAX, findings);
     }
     if let Some(field) = table.take("name") {
         server.name = read_name(&field, findings).unwrap_or(server.name);

@@ -1,6 +1,7 @@
 //! `tcp` of a listener as typed: one destination, or a list of conditions with theirs.
 //! Not whether its clusters exist, nor which entry can never be reached.
 
+use super::address;
 use super::field::Field;
 use super::keys;
 use super::matches;
@@ -68,6 +69,10 @@ fn read_route(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<TcpRoute
     let alpn = table.take("alpn").map(|field| read_alpn(&field, findings));
     let to = table.take("to");
     let is_misspelt = table.misspells("to");
+    let destinations = table.take("destination").map(|field| {
+        let wanted = "a destination like \"10.0.0.0/8:5432\"";
+        read_each(&field, wanted, findings, address::destination)
+    });
     table.finish(findings);
     let Some(to) = to else {
         if !is_misspelt {
@@ -80,6 +85,7 @@ fn read_route(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<TcpRoute
         matches: TcpMatch {
             sni: sni.unwrap_or_default(),
             alpn: alpn.unwrap_or_default(),
+            destinations: destinations.unwrap_or_default(),
         },
         to: read_to(&to, findings)?,
         span: field.span,

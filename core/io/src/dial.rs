@@ -4,6 +4,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::task::{Context, Poll};
 
@@ -20,11 +21,26 @@ use crate::worker::{Worker, now_ms, with_worker};
 /// A Unix listener whose backlog is full is asked again so often; the kernel offers nothing to wait on.
 const RETRY_MS: u32 = 10;
 
+/// As whom a connection is made; by default the kernel chooses. Both need CAP_NET_ADMIN (the mark alone: or CAP_NET_RAW). They mean
+/// nothing for Unix sockets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DialAs {
+    /// SO_MARK, by which rules of the kernel know our own traffic; 0 for none.
+    pub mark: u32,
+    /// The source address, which need not be one of this machine (IP_TRANSPARENT); the port is the kernel's choice.
+    pub source: Option<IpAddr>,
+}
+
 /// Connect. `TimedOut` after `ms`. TCP gets TCP_NODELAY. Dropping the future cancels.
 pub async fn dial(addr: &SockAddr, ms: u32) -> io::Result<Stream> {
+    dial_as(addr, ms, DialAs::default()).await
+}
+
+/// The same as somebody.
+pub async fn dial_as(addr: &SockAddr, ms: u32, who: DialAs) -> io::Result<Stream> {
     let until = now_ms() + u64::from(ms);
     let owner = loop {
-        match begin(addr, until) {
+        match begin(addr, until, who) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock && addr.is_unix() => {
                 if now_ms() + u64::from(RETRY_MS) > until {
                     return Err(errno::timed_out());
@@ -45,8 +61,11 @@ pub async fn dial(addr: &SockAddr, ms: u32) -> io::Result<Stream> {
     Ok(stream)
 }
 
-fn begin(addr: &SockAddr, until: u64) -> io::Result<Owner> {
+fn begin(addr: &SockAddr, until: u64, who: DialAs) -> io::Result<Owner> {
     let fd = socket::stream_socket(addr)?;
+    if who != DialAs::default() && !addr.is_unix() {
+        socket::take_on(&fd, who)?;
+    }
     let begun = with_worker(|w| {
         let mut io = w.io.borrow_mut();
         let inline = addr.is_unix() || matches!(io.driver, Driver::Epoll(_));

@@ -3,8 +3,12 @@
 //! Never the ring's OP_SHUTDOWN: it goes to a kernel worker thread; shutdown(2) itself is short.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::dial::DialAs;
 use crate::errno;
 
 /// shutdown(2); a socket that is not connected any more needs none.
@@ -91,6 +95,43 @@ pub(crate) fn stream_socket(address: &socket2::SockAddr) -> io::Result<OwnedFd> 
         no_delay(fd.as_raw_fd());
     }
     Ok(fd)
+}
+
+/// Take on a mark and a source address, before connect(2).
+pub(crate) fn take_on(fd: &OwnedFd, who: DialAs) -> io::Result<()> {
+    let socket = SockRef::from(fd);
+    if who.mark != 0 {
+        socket.set_mark(who.mark)?;
+    }
+    let Some(source) = who.source else {
+        return Ok(());
+    };
+    transparent(&socket, source.is_ipv6())?;
+    // Else each source port could be used once, not once per destination. A kernel that refuses it does just that.
+    let _ = set_int(
+        fd.as_raw_fd(),
+        libc::IPPROTO_IP,
+        libc::IP_BIND_ADDRESS_NO_PORT,
+        1,
+    );
+    socket.bind(&SocketAddr::new(source, 0).into())
+}
+
+/// Allow addresses that are not this machine's (CAP_NET_ADMIN): for a listening socket, as the destination; for a connection, as the source.
+pub fn transparent(socket: &SockRef<'_>, ipv6: bool) -> io::Result<()> {
+    if ipv6 {
+        socket.set_ip_transparent_v6(true)
+    } else {
+        socket.set_ip_transparent_v4(true)
+    }
+}
+
+/// Whether the address is one of this machine's own, by asking the kernel for a socket on it. Never blocks.
+pub fn is_local(ip: IpAddr) -> bool {
+    let address = SocketAddr::new(ip, 0);
+    Socket::new(Domain::for_address(address), Type::DGRAM.cloexec(), None)
+        .and_then(|socket| socket.bind(&address.into()))
+        .is_ok()
 }
 
 /// connect(2) without waiting. `Ok(false)`: under way.

@@ -4,11 +4,12 @@
 mod resolve;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ringway_balancer::{Algorithm, Endpoint, Endpoints, Gate, Load};
-use ringway_config::{self as config, Address, Balance, Bind, Config};
+use ringway_config::{self as config, Address, Balance, Bind, Config, Intercept, SourceSent};
 use ringway_protocols::http1::HeadLimits;
 use socket2::SockAddr;
 
@@ -70,6 +71,9 @@ impl Assembler {
                 routes,
                 clusters,
                 trusted: Trusted::new(&config.server.trusted_proxies),
+                // Both are known when the sockets are (`start`).
+                mark: 0,
+                own: Vec::new(),
                 via: config.server.name.clone(),
                 drain_ms: millis(config.server.drain),
                 unrouted: self.metrics.route("-"),
@@ -121,6 +125,16 @@ impl Assembler {
     ) -> ClusterPlan {
         let mut endpoints = Vec::new();
         let mut targets = Vec::new();
+        if let Some(original) = cluster.original {
+            let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+            let target = self.target(cluster, original.to_string(), nowhere.into(), ids);
+            endpoints.push(Endpoint {
+                weight: 1,
+                backup: false,
+                load: target.load.clone(),
+            });
+            targets.push(target);
+        }
         for endpoint in &cluster.endpoints {
             let text = address_text(&endpoint.address);
             let addresses = match resolve::addresses(&endpoint.address) {
@@ -134,16 +148,7 @@ impl Assembler {
                 }
             };
             for address in addresses {
-                let key = (cluster.name.clone(), text.clone(), address);
-                let target = self.targets.get(&key).cloned().unwrap_or_else(|| {
-                    let (_, text, address) = key;
-                    Arc::new(Target {
-                        id: ids.take(),
-                        text,
-                        address,
-                        load: Arc::new(Load::default()),
-                    })
-                });
+                let target = self.target(cluster, text.clone(), address, ids);
                 endpoints.push(Endpoint {
                     weight: endpoint.weight,
                     backup: endpoint.backup,
@@ -168,11 +173,35 @@ impl Assembler {
             requests: gates.requests,
             connections: gates.connections,
             queue_for_ms: millis(limits.queue_for),
+            original: cluster.original,
+            as_client: cluster.source == SourceSent::Client,
             host: cluster.host.clone(),
             pool_idle_ms: millis(cluster.pool_idle),
             proxy_sent: cluster.proxy_protocol,
             cells: self.metrics.cluster(&cluster.name),
         }
+    }
+
+    /// The one of before, if there is one.
+    fn target(
+        &self,
+        cluster: &config::Cluster,
+        text: String,
+        address: SockAddr,
+        ids: &mut FreeIds,
+    ) -> Arc<Target> {
+        let key = (cluster.name.clone(), text, address);
+        self.targets.get(&key).cloned().unwrap_or_else(|| {
+            let (_, text, address) = key;
+            Arc::new(Target {
+                id: ids.take(),
+                text,
+                address,
+                source: None,
+                aimed: false,
+                load: Arc::new(Load::default()),
+            })
+        })
     }
 
     fn route(&self, route: &config::Route) -> RoutePlan {
@@ -280,7 +309,7 @@ impl Assembler {
             doors: listener
                 .bind
                 .iter()
-                .map(|address| door_key(&listener.name, address))
+                .map(|address| door_key(listener, address))
                 .collect(),
             headers_ms: millis(listener.timeouts.headers),
             idle_ms: millis(listener.timeouts.idle),
@@ -295,6 +324,7 @@ impl Assembler {
             body_limit: limits.body,
             connections: limits.connections.map(gate),
             proxied_from: listener.proxy_protocol.as_deref().map(Trusted::new),
+            intercept: listener.intercept,
             cells: self.metrics.listener(&listener.name),
             only_route,
             speaks: match (&tcp, listener.detect) {
@@ -337,10 +367,15 @@ impl FreeIds {
 }
 
 /// How a listening socket is known over reloads.
-pub(crate) fn door_key(listener: &str, bind: &Bind) -> DoorKey {
+pub(crate) fn door_key(listener: &config::Listener, bind: &Bind) -> DoorKey {
+    // Whether a socket takes any address is said before it is bound.
+    let kind = match listener.intercept {
+        Intercept::Tproxy => " tproxy",
+        Intercept::Off | Intercept::Redirect => "",
+    };
     match bind {
-        Bind::Tcp(address) if address.port() == 0 => format!("{listener} {address}"),
-        bind => bind.to_string(),
+        Bind::Tcp(address) if address.port() == 0 => format!("{} {address}{kind}", listener.name),
+        bind => format!("{bind}{kind}"),
     }
 }
 

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use ringway_io::Probe;
 
+use crate::intercept::has_rules_program;
+
 /// Facts about this machine and this process. All public: tests make their own.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -27,6 +29,10 @@ pub struct Facts {
     pub unprivileged_port: Option<u32>,
     /// CAP_NET_BIND_SERVICE is in effect.
     pub may_bind_low: Option<bool>,
+    /// CAP_NET_ADMIN is in effect.
+    pub may_intercept: Option<bool>,
+    /// What writes the kernel's rules here.
+    pub rules_program: Option<&'static str>,
     /// Cores of the machine that are online.
     pub cores: Option<usize>,
     /// Cores that this process may run on.
@@ -61,7 +67,9 @@ pub fn gather() -> Facts {
         somaxconn: number("/proc/sys/net/core/somaxconn"),
         local_ports: pair(&text("/proc/sys/net/ipv4/ip_local_port_range")),
         unprivileged_port: number("/proc/sys/net/ipv4/ip_unprivileged_port_start"),
-        may_bind_low: field(&status, "CapEff:").and_then(may_bind_low),
+        may_bind_low: field(&status, "CapEff:").and_then(|m| has(m, NET_BIND_SERVICE)),
+        may_intercept: field(&status, "CapEff:").and_then(|m| has(m, NET_ADMIN)),
+        rules_program: has_rules_program(),
         cores: list_length(&text("/sys/devices/system/cpu/online")),
         allowed_cores: field(&status, "Cpus_allowed_list:").and_then(list_length),
         cpu_quota: cpu_quota(&groups),
@@ -101,10 +109,13 @@ fn open_files(limits: &str) -> Option<(u64, u64)> {
     Some((next()?, next()?))
 }
 
-/// CAP_NET_BIND_SERVICE is bit 10 of the mask.
-fn may_bind_low(mask: &str) -> Option<bool> {
+/// Bits of a mask of capabilities (linux/capability.h).
+const NET_BIND_SERVICE: u32 = 10;
+const NET_ADMIN: u32 = 12;
+
+fn has(mask: &str, capability: u32) -> Option<bool> {
     let mask = u64::from_str_radix(mask, 16).ok()?;
-    Some(mask & (1 << 10) != 0)
+    Some(mask & (1 << capability) != 0)
 }
 
 /// How many numbers a list such as `0-3,8,10-11` names.
@@ -174,9 +185,9 @@ mod tests {
         let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 unlimited            files\n";
         assert_eq!(open_files(limits), Some((1024, u64::MAX)));
         assert_eq!(open_files("Max open files  many  1\n"), None);
-        assert_eq!(may_bind_low("0000000000000400"), Some(true));
-        assert_eq!(may_bind_low("0000000000000000"), Some(false));
-        assert_eq!(may_bind_low("?"), None);
+        assert_eq!(has("0000000000000400", NET_BIND_SERVICE), Some(true));
+        assert_eq!(has("0000000000000400", NET_ADMIN), Some(false));
+        assert_eq!(has("?", NET_ADMIN), None);
         assert_eq!(pair::<u32>("32768\t60999\n"), Some((32768, 60999)));
         assert_eq!(pair::<u64>("max 100000"), None, "no quota");
     }

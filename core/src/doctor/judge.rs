@@ -51,6 +51,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         facts.somaxconn.map(backlog),
         facts.local_ports.map(local_ports),
         low_ports(facts),
+        interception(facts),
         cores(facts),
         memory(facts),
         facts.inotify.map(inotify),
@@ -211,6 +212,28 @@ fn low_ports(facts: &Facts) -> Option<Finding> {
             format!("ports below {first} may not be bound by this user"),
             "AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or setcap cap_net_bind_service=+ep on the binary",
         )
+    })
+}
+
+/// Whoever does not intercept lacks nothing, so that nothing here is a warning.
+fn interception(facts: &Facts) -> Option<Finding> {
+    const SUBJECT: &str = "interception";
+    let Some(program) = facts.rules_program else {
+        return Some(Finding {
+            fix: Some("apt install nftables".to_owned()),
+            ..ok(
+                SUBJECT,
+                "neither nft nor iptables is in PATH: `ringway intercept` can write no rules",
+            )
+        });
+    };
+    Some(if facts.may_intercept? {
+        ok(SUBJECT, format!("redirect and tproxy; rules by {program}"))
+    } else {
+        Finding {
+            fix: Some("AmbientCapabilities=CAP_NET_ADMIN in the systemd unit, or setcap cap_net_admin=+ep on the binary".to_owned()),
+            ..ok(SUBJECT, format!("redirect alone (no CAP_NET_ADMIN for tproxy and marks); rules by {program}, as root"))
+        }
     })
 }
 

@@ -16,6 +16,8 @@ fn good() -> Facts {
         local_ports: Some((32768, 60999)),
         unprivileged_port: Some(1024),
         may_bind_low: Some(true),
+        may_intercept: Some(true),
+        rules_program: Some("nft"),
         cores: Some(8),
         allowed_cores: Some(8),
         cpu_quota: None,
@@ -42,7 +44,7 @@ fn a_good_machine_has_nothing_to_improve() {
         assert_eq!(finding.level, Level::Ok, "{finding:?}");
         assert_eq!(finding.fix, None, "{finding:?}");
     }
-    assert_eq!(judge(&good()).len(), 10);
+    assert_eq!(judge(&good()).len(), 11);
 }
 
 type Change = fn(&mut Facts);
@@ -53,6 +55,8 @@ fn one_fact_at_a_time() {
     #[rustfmt::skip]
     let cases: &[(&str, Change, Level, &str)] = &[
         ("kernel", |f| f.probe.kernel = "5.15.0-91-generic".into(), Level::Warn, "6.1"),
+        ("interception", |f| f.rules_program = None, Level::Ok, "nftables"),
+        ("interception", |f| f.may_intercept = Some(false), Level::Ok, "CAP_NET_ADMIN"),
         ("kernel", |f| f.probe.kernel = "6.0.19".into(), Level::Warn, "6.1"),
         ("kernel", |f| f.probe.kernel = "unreadable".into(), Level::Warn, "6.1"),
         ("io_uring", no_uring, Level::Warn, "server.io"),

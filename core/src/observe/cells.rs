@@ -226,6 +226,7 @@ pub struct ListenerCell {
     pub(super) opened: Count,
     pub(super) closed: Count,
     pub(super) refused: Count,
+    pub(super) loops: Count,
     pub(super) timeouts: [Count; ClientTimeout::ALL.len()],
     pub(super) protocol_errors: [Count; PROTOCOL_ERRORS],
     pub(super) guesses: [Count; Guess::ALL.len()],
@@ -237,6 +238,7 @@ impl Default for ListenerCell {
             opened: Count::default(),
             closed: Count::default(),
             refused: Count::default(),
+            loops: Count::default(),
             timeouts: Default::default(),
             protocol_errors: std::array::from_fn(|_| Count::default()),
             guesses: Default::default(),
@@ -258,6 +260,11 @@ impl ListenerCell {
     /// A connection was closed at once because the listener's limit was reached.
     pub fn refused_connection(&self) {
         self.refused.add(1);
+    }
+
+    /// An intercepted connection was refused because it was going to us.
+    pub fn loops(&self) {
+        self.loops.add(1);
     }
 
     /// A client's bytes were refused. `label` is that of a request, chunk, PROXY header or ClientHello fault, `path` for a path

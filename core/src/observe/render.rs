@@ -24,9 +24,9 @@ pub(super) const ROUTE_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2;
 /// pool (3), retries, overflows, two limits of three numbers each.
 pub(super) const CLUSTER_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2 + 2 + 1 + 3 + 2 + 6;
 
-/// Lines of a listener: opened, open, refused, timeouts, protocol errors, guesses.
+/// Lines of a listener: opened, open, refused, loops, timeouts, protocol errors, guesses.
 pub(super) fn listener_series() -> usize {
-    3 + ClientTimeout::ALL.len() + PROTOCOL_ERROR_LABELS.len() + Guess::ALL.len()
+    4 + ClientTimeout::ALL.len() + PROTOCOL_ERROR_LABELS.len() + Guess::ALL.len()
 }
 
 /// Lines that are there whatever the configuration says: process, workers, and `other` three times with all its flags.
@@ -287,6 +287,7 @@ fn listeners(page: &mut Page, names: &Names) {
     page.each(&names::LISTENER_REFUSED, book, |l| {
         l.sum(|c| c.refused.get())
     });
+    page.each(&names::LISTENER_LOOPS, book, |l| l.sum(|c| c.loops.get()));
     page.family(&names::LISTENER_TIMEOUTS);
     for cells in book.shown() {
         for kind in ClientTimeout::ALL {

@@ -109,6 +109,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
             io: Io::Auto,
             drain: Duration::ZERO,
             trusted_proxies: Vec::new(),
+            mark: None,
             name: "ringway".to_owned(),
         },
         listeners: Vec::new(),

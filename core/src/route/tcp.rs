@@ -3,14 +3,20 @@
 //!
 //! Entries are looked at in turn: a list is as long as somebody has written it, and this is done once per connection.
 
-use ringway_config::{HostMatch, TcpMatch, TcpRoute};
+use std::net::SocketAddr;
+
+use ringway_config::{Destination, HostMatch, TcpMatch, TcpRoute};
 use ringway_protocols::client_hello::ClientHello;
+
+use crate::plan::holds;
 
 /// What is known of a connection before it goes anywhere.
 #[derive(Debug)]
 pub(crate) struct Opening<'a> {
     /// What a TLS client began with; None where nothing was read, or something else was.
     pub(crate) hello: Option<ClientHello<'a>>,
+    /// Where it was going, if it was intercepted.
+    pub(crate) original: Option<SocketAddr>,
 }
 
 /// The entries of one listener.
@@ -49,8 +55,15 @@ fn fits(entry: &TcpMatch, opening: &Opening<'_>) -> bool {
         name.is_some_and(|name| is(wanted, name.as_str()))
     };
     let offered = |protocol: &String| hello.is_some_and(|hello| hello.offers(protocol.as_bytes()));
+    let meant = |wanted: &Destination| opening.original.is_some_and(|to| is_to(wanted, to));
     (entry.sni.is_empty() || entry.sni.iter().any(named))
         && (entry.alpn.is_empty() || entry.alpn.iter().any(offered))
+        && (entry.destinations.is_empty() || entry.destinations.iter().any(meant))
+}
+
+fn is_to(wanted: &Destination, to: SocketAddr) -> bool {
+    wanted.port.is_none_or(|port| port == to.port())
+        && wanted.block.is_none_or(|block| holds(&block, to.ip()))
 }
 
 /// Both in lower case, without a dot at the end. A wildcard takes names with one label more, or several.
@@ -67,6 +80,7 @@ fn is(wanted: &HostMatch, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ringway_config::Cidr;
     use ringway_protocols::client_hello::{HELLO_BYTES, Reading, read};
 
     /// One that asks for this name and offers these protocols; both may be empty.
@@ -90,6 +104,11 @@ mod tests {
         [vec![0x16, 3, 1], behind(2, message)].concat()
     }
 
+    const NOTHING: Opening<'static> = Opening {
+        hello: None,
+        original: None,
+    };
+
     fn entry(sni: &[&str], alpn: &[&str]) -> TcpRoute {
         let host = |text: &&str| match text.strip_prefix("*.") {
             Some(domain) => HostMatch::Wildcard(domain.to_owned()),
@@ -99,6 +118,7 @@ mod tests {
             matches: TcpMatch {
                 sni: sni.iter().map(host).collect(),
                 alpn: alpn.iter().map(|p| (*p).to_owned()).collect(),
+                destinations: Vec::new(),
             },
             targets: Vec::new(),
         }
@@ -109,7 +129,10 @@ mod tests {
         let Ok(Reading::Hello(hello)) = read(&bytes, HELLO_BYTES, &mut joined) else {
             panic!("no hello for {name}");
         };
-        router.find(&Opening { hello: Some(hello) })
+        router.find(&Opening {
+            hello: Some(hello),
+            original: None,
+        })
     }
 
     #[test]
@@ -144,7 +167,7 @@ mod tests {
                 "{name} {protocols:?}"
             );
         }
-        assert_eq!(router.find(&Opening { hello: None }), None);
+        assert_eq!(router.find(&NOTHING), None);
     }
 
     #[test]
@@ -153,7 +176,38 @@ mod tests {
         let router = TcpRouter::compile(&entries, 0);
         assert_eq!(found(&router, "a.example", &[]), Some(0));
         assert_eq!(found(&router, "b.example", &[]), Some(1));
-        assert_eq!(router.find(&Opening { hello: None }), Some(1));
+        assert_eq!(router.find(&NOTHING), Some(1));
         assert!(!TcpRouter::compile(&entries[1..], 0).asks_for_hello());
+    }
+
+    #[test]
+    fn by_where_an_intercepted_connection_was_going() {
+        let to = |block: Option<([u8; 4], u8)>, port| Destination {
+            block: block.map(|(octets, prefix)| Cidr {
+                addr: octets.into(),
+                prefix,
+            }),
+            port,
+        };
+        let mut entries = [entry(&[], &[]), entry(&[], &[]), entry(&[], &[])];
+        entries[0].matches.destinations =
+            vec![to(Some(([10, 0, 0, 0], 8)), Some(5432)), to(None, Some(1))];
+        entries[1].matches.destinations = vec![to(Some(([10, 1, 0, 0], 16)), None)];
+        let router = TcpRouter::compile(&entries, 0);
+        for (original, expected) in [
+            (Some("10.9.9.9:5432"), 0),
+            (Some("192.0.2.1:1"), 0),
+            (Some("[fd00::1]:1"), 0),
+            (Some("10.1.0.7:80"), 1),
+            (Some("10.9.9.9:80"), 2),
+            (Some("[fd00::1]:5432"), 2),
+            (None, 2),
+        ] {
+            let opening = Opening {
+                original: original.map(|to| to.parse().unwrap()),
+                ..NOTHING
+            };
+            assert_eq!(router.find(&opening), Some(expected), "{original:?}");
+        }
     }
 }

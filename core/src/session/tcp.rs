@@ -56,7 +56,10 @@ pub(crate) async fn receive(
         return Err(Stop::NoRequest);
     };
     if !router.asks_for_hello() || !matches!(guess, None | Some(Guess::Tls)) {
-        let route = router.find(&Opening { hello: None });
+        let route = router.find(&Opening {
+            hello: None,
+            original: exchange.client.original(),
+        });
         return Ok(Heard { route });
     }
     // Pooled, as few connections ask for it, and none for long.
@@ -65,6 +68,7 @@ pub(crate) async fn receive(
 
 async fn hello(exchange: &mut Exchange<'_>, router: &TcpRouter) -> Result<Heard, Stop> {
     let ms = exchange.listener().handshake_ms;
+    let original = exchange.client.original();
     let mut enough = 0;
     let judge = |bytes: &[u8]| {
         if bytes.len() < enough {
@@ -81,7 +85,7 @@ async fn hello(exchange: &mut Exchange<'_>, router: &TcpRouter) -> Result<Heard,
             Ok(Reading::NotTls) => None,
         };
         let name = hello.as_ref().and_then(|hello| hello.server_name);
-        Some(Ok((router.find(&Opening { hello }), name)))
+        Some(Ok((router.find(&Opening { hello, original }), name)))
     };
     let cells = exchange.listener().cells.clone();
     let cell = cells.of(exchange.lane.index);

@@ -83,10 +83,15 @@ pub(crate) async fn dial(
     target: &Arc<Target>,
     place: Permit,
     worker: usize,
+    mark: u32,
     connect_ms: u32,
     header: Option<OutBuf>,
 ) -> Result<Upstream, OpenFault> {
-    match io::dial(&target.address, connect_ms).await {
+    let who = io::DialAs {
+        mark,
+        source: target.source,
+    };
+    match io::dial_as(&target.address, connect_ms, who).await {
         Ok(stream) => {
             let announced = header.as_deref().map_or(&[][..], Vec::as_slice).into();
             if let Some(header) = header {

@@ -1,5 +1,6 @@
 //! Step 7: a connection to the endpoint that was picked: an idle one from this worker's pool, or a fresh one.
 
+pub(crate) mod aim;
 pub(crate) mod announce;
 pub(crate) mod fresh;
 pub(crate) mod pool;
@@ -22,6 +23,13 @@ pub(crate) struct Upstream {
     pub(crate) header: Box<[u8]>,
     /// It has served before: it may have been closed at the other end just now.
     pub(crate) reused: bool,
+}
+
+impl Upstream {
+    /// Of use to one client alone.
+    fn is_private(&self) -> bool {
+        self.target.aimed || !self.header.is_empty()
+    }
 }
 
 /// What a connection holds of its cluster for as long as it stands, in use or idle. Made once per connection, so that lending

@@ -32,17 +32,19 @@ struct Idle {
 }
 
 impl Pool {
-    /// An idle connection that still stands and began with the same PROXY header (empty: with none).
+    /// An idle connection that still stands, to the same address from the same one, and began with the same PROXY header (empty: with none).
     pub(crate) fn take(&mut self, target: &Arc<Target>, header: &[u8]) -> Option<Upstream> {
         let idle = self.idle.get_mut(target.id as usize)?;
         // Without headers, and with those of few clients, the last one fits.
-        let fits = |idle: &Idle| *idle.upstream.header == *header;
+        let fits = |idle: &Idle| {
+            // A reload may have given the id to another endpoint.
+            idle.upstream.target.is_same(target) && *idle.upstream.header == *header
+        };
         while let Some(at) = idle.iter().rposition(fits) {
             let Idle { mut upstream, .. } = idle.remove(at);
             self.count -= 1;
             upstream.ties.idle(-1);
-            // A reload may have given the id to another endpoint.
-            if Arc::ptr_eq(&upstream.target, target) && upstream.stream.is_quiet() {
+            if upstream.stream.is_quiet() {
                 upstream.reused = true;
                 return Some(upstream);
             }
@@ -73,8 +75,8 @@ impl Pool {
             return;
         }
         if upstream.ties.is_wanted() {
-            // Announced for one client it is of no use to whoever waits, its place is.
-            if !upstream.header.is_empty() {
+            // Made for one client it is of no use to whoever waits, its place is.
+            if upstream.is_private() {
                 return;
             }
             let waits = |(other, _): &(u32, Waker)| *other == upstream.target.id;
@@ -93,7 +95,7 @@ impl Pool {
         }
         let idle = &mut self.idle[id];
         if idle.len() >= MOST_IDLE {
-            if upstream.header.is_empty() {
+            if !upstream.is_private() {
                 return;
             }
             // Each is of use to one client alone, and the oldest one's is the least likely to come back.
@@ -148,7 +150,7 @@ impl Pool {
         }
         self.retain(|idle| {
             let target = &idle.upstream.target;
-            known[target.id as usize].is_some_and(|known| Arc::ptr_eq(known, target))
+            known[target.id as usize].is_some_and(|known| known.is_kin(target))
         });
     }
 

@@ -53,6 +53,7 @@ pub(super) fn append(out: &mut Vec<u8>, stamp: &mut Stamp, r: &Record<'_>) {
     text(out, ",\"reason\":\"", r.reason.as_bytes());
     text(out, ",\"route\":\"", r.route.as_bytes());
     text(out, ",\"cluster\":\"", r.cluster.as_bytes());
+    text(out, ",\"destination\":\"", r.destination.as_bytes());
     text(out, ",\"endpoint\":\"", r.endpoint.as_bytes());
     put(out, ",\"attempts\":");
     number(out, u64::from(r.attempts));
@@ -240,7 +241,7 @@ mod tests {
             r#"{"time":"2009-02-13T23:31:30.123456Z","duration_us":1234,"upstream_us":900,"connect_us":80,"client":"198.51.100.7","#,
             r#""peer":"10.0.0.9:50000","listener":"web","method":"GET","authority":"shop.mycorp.com","path":"/products/7?x=1","#,
             r#""protocol":"HTTP/1.1","status":200,"flag":"-","reason":"via upstream","route":"products","cluster":"products-v1","#,
-            r#""endpoint":"10.0.1.1:8080","attempts":1,"reused":true,"bytes_in":120,"bytes_out":4096,"#,
+            r#""destination":"10.0.1.9:80","endpoint":"10.0.1.1:8080","attempts":1,"reused":true,"bytes_in":120,"bytes_out":4096,"#,
             r#""request_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f","user_agent":"curl/8.5.0","worker":3}"#,
         );
         assert_eq!(line(&record()), expected);
@@ -253,6 +254,7 @@ mod tests {
             connect_us: None,
             route: "",
             cluster: "",
+            destination: "",
             endpoint: "",
             user_agent: b"",
             status: 0,
@@ -265,6 +267,7 @@ mod tests {
             "connect_us",
             "route",
             "cluster",
+            "destination",
             "endpoint",
             "user_agent",
         ] {
@@ -392,6 +395,7 @@ mod tests {
                 reason: filler,
                 route: filler,
                 cluster: filler,
+                destination: filler,
                 endpoint: filler,
                 attempts: u8::MAX,
                 reused: false,

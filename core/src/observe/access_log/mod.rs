@@ -81,6 +81,8 @@ pub struct Record<'a> {
     pub route: &'a str,
     /// The cluster's name.
     pub cluster: &'a str,
+    /// Where an intercepted connection was going.
+    pub destination: &'a str,
     /// The endpoint's address.
     pub endpoint: &'a str,
     /// How many attempts were made.

@@ -31,6 +31,7 @@ pub(super) fn record() -> Record<'static> {
         reason: "via upstream",
         route: "products",
         cluster: "products-v1",
+        destination: "10.0.1.9:80",
         endpoint: "10.0.1.1:8080",
         attempts: 1,
         reused: true,
