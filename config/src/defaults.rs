@@ -3,7 +3,7 @@
 
 use crate::model::{
     Balance, ClusterLimits, HostSent, Intercept, Io, ListenerLimits, ListenerTimeouts, LogTo,
-    ProxySent, RouteTimeouts, SourceSent, Workers,
+    Protocol, ProxySent, RouteTimeouts, SourceSent, Workers,
 };
 use crate::units::{show_duration, show_size};
 use std::sync::LazyLock;
@@ -65,6 +65,7 @@ pub(crate) const INTERCEPT: Intercept = Intercept::Off;
 /// The same as ztunnel's, so that rules written for it fit.
 pub const MARK: u32 = 1337;
 pub(crate) const PROXY_SENT: ProxySent = ProxySent::Off;
+pub(crate) const PROTOCOL: Protocol = Protocol::H1;
 pub(crate) const POOL_IDLE: Duration = Duration::from_secs(4);
 pub(crate) const ADMIN_SOCKET: &str = "/run/ringway/admin.sock";
 pub(crate) const LOG_TO: LogTo = LogTo::Stdout;
@@ -372,6 +373,14 @@ fn cluster() -> Vec<Default> {
                 SourceSent::Client => "client",
             }),
             "Answers must find the way back to us, which for a client's address takes rules of routing.",
+        ),
+        row(
+            "[clusters.x] protocol",
+            text(match PROTOCOL {
+                Protocol::H1 => "h1",
+                Protocol::H2 => "h2",
+            }),
+            "Every HTTP server speaks HTTP/1.1; whether one speaks HTTP/2 without TLS cannot be found out before it is asked.",
         ),
         row(
             "[clusters.x] endpoints.weight",

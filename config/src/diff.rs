@@ -290,6 +290,7 @@ fn cluster(old: &Cluster, new: &Cluster) -> Vec<String> {
         &old.proxy_protocol,
         &new.proxy_protocol,
     );
+    note(&mut changed, "protocol", &old.protocol, &new.protocol);
     changed
 }
 

@@ -40,7 +40,7 @@ fn config(text: &str) -> Config {
 /// What is replaced in the base, by what, and the lines that this gives.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 20] = [
     ("", "", &[]),
     ("[server]", "# moved down\n\n[server]", &[]),
     ("30s", "1m", &["~ server: drain 30s -> 1m"]),
@@ -87,6 +87,11 @@ const ROWS: [Row; 19] = [
         "\"10.0.0.1:80\", \"10.0.0.2:80\"]",
         "{ address = \"10.0.0.1:80\", weight = 2 }, \"10.0.0.2:80\"]\nbalance = \"random\"\npool = { idle = \"2s\" }",
         &["~ cluster a: endpoints ~1, balance p2c -> random, pool.idle 4s -> 2s"],
+    ),
+    (
+        "[clusters.a]",
+        "[clusters.a]\nprotocol = \"h2\"",
+        &["~ cluster a: protocol"],
     ),
     (
         "[clusters.a]",

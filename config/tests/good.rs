@@ -119,6 +119,7 @@ fn inline_endpoints_are_a_cluster_with_every_default() {
     assert_eq!(cluster.host, HostSent::Keep);
     assert_eq!(cluster.pool_idle, seconds(4));
     assert_eq!(cluster.proxy_protocol, ProxySent::Off);
+    assert_eq!(cluster.protocol, Protocol::H1);
     assert_eq!(
         cluster.limits,
         ClusterLimits {
@@ -157,7 +158,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
          [[routes]]\nmatch = {{ path = \"/r\" }}\nredirect = {}\n\
          [[routes]]\nmatch = {{ path = \"/a\" }}\nrespond = {}\n\
          [[routes]]\nto = [{}]\ntimeouts = {}\n\
-         [clusters.c]\nbalance = {}\nlimits = {}\nhost = {}\npool = {}\nproxy_protocol = {}\nsource = {}\nendpoints = [{}]\n",
+         [clusters.c]\nbalance = {}\nlimits = {}\nhost = {}\npool = {}\nproxy_protocol = {}\nsource = {}\nprotocol = {}\nendpoints = [{}]\n",
         table(
             "[server] ",
             &["workers", "io", "drain", "trusted_proxies", "name"]
@@ -204,6 +205,9 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
             .replace(" }", ""),
         table("[clusters.x] ", &["source"])
             .replace("{ source = ", "")
+            .replace(" }", ""),
+        table("[clusters.x] ", &["protocol"])
+            .replace("{ protocol = ", "")
             .replace(" }", ""),
         table("[clusters.x] endpoints.", &["weight", "backup"])
             .replace('}', ", address = \"10.0.0.1:80\" }"),

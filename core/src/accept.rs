@@ -198,8 +198,6 @@ fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
         peer,
         ends: OnceCell::new(),
         door,
-        received: Cell::new(0),
-        sent: Cell::new(0),
         _in_process: fresh.in_process,
         _in_listener: fresh.in_listener,
     };
@@ -216,10 +214,6 @@ pub(crate) struct Client {
     /// Both ends with their ports, where somebody asked.
     pub(crate) ends: OnceCell<Box<Ends>>,
     pub(crate) door: Inside,
-    /// Payload bytes of the current exchange from this client, counted as they move.
-    pub(crate) received: Cell<u64>,
-    /// The same, to it.
-    pub(crate) sent: Cell<u64>,
     /// Its place among the clients of the whole process.
     _in_process: Permit,
     /// Its place in the listener's `limits.connections`.

@@ -1,10 +1,12 @@
 //! The answers that we make ourselves: what they are, and how an answer is sent. It does not decide to refuse.
 
+use bytes::Bytes;
 use ringway_io::OutBuf;
 use ringway_protocols::http1::{self, BodyFraming, ClientConnection};
 
 use crate::exchange::Exchange;
 use crate::flow::After;
+use crate::http2::{Call, heads};
 use crate::outcome::Flag;
 use crate::relay::body;
 
@@ -66,6 +68,9 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
             format_args!("{}", http1::reason_phrase(reply.status)),
         );
     }
+    if let Some(call) = exchange.caller.call() {
+        return send_by_http2(&reply, exchange, call);
+    }
     let facts = exchange.facts();
     let request = facts.parsed.then(|| exchange.request());
     let framing = request.map_or(BodyFraming::None, |r| r.framing());
@@ -110,6 +115,22 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
             Err(_) => After::Close,
         },
         _ => After::Linger,
+    }
+}
+
+/// The same on a stream. The rest of the request's body, if there is one, is refused by the library when the stream is let go.
+fn send_by_http2(reply: &Reply, exchange: &mut Exchange<'_>, call: &Call) -> After {
+    let mut out = OutBuf::take();
+    write(reply, exchange, ClientConnection::KeepAlive, &mut out);
+    exchange.facts_mut().status = reply.status;
+    let end = memchr::memmem::find(&out, b"\r\n\r\n").map_or(out.len(), |at| at + 4);
+    let (head, body) = out.split_at(end);
+    match call.answer_whole(
+        heads::response(reply.status, head),
+        Bytes::copy_from_slice(body),
+    ) {
+        true => After::KeepAlive,
+        false => After::Abort,
     }
 }
 
@@ -172,5 +193,5 @@ fn write(
         version,
     );
     let sent = if to_head { 0 } else { body.len() as u64 };
-    exchange.client.sent.set(sent);
+    exchange.caller.sent.set(sent);
 }

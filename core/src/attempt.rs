@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ringway_balancer::{Active, Permit, Tried};
+use ringway_config::Protocol;
 use ringway_io as io;
 use ringway_protocols::proxy_header::Details;
 
@@ -16,10 +17,10 @@ use crate::policy::Admitted;
 use crate::queue::Turn;
 use crate::relay::framed::{self, Failure};
 use crate::relay::raw;
-use crate::upstream::Upstream;
 use crate::upstream::aim::{self, Aim};
 use crate::upstream::announce;
 use crate::upstream::fresh::{self, OpenFault};
+use crate::upstream::{Opened, Upstream, shared};
 
 /// Attempts in all: one, and two more where that is safe.
 const MOST_ATTEMPTS: u8 = 3;
@@ -37,7 +38,11 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
         // By reference: counting references would be an atomic operation on a line that all workers write.
         let target = aimed.as_ref().unwrap_or(&cluster.targets[index]);
         let _active = Active::new(&target.load);
-        let upstream = match open(exchange, &admitted, cluster, target, from_pool).await {
+        let opened = match cluster.protocol {
+            Protocol::H1 => open(exchange, &admitted, cluster, target, from_pool).await,
+            Protocol::H2 => open_shared(exchange, &admitted, cluster, target).await,
+        };
+        let upstream = match opened {
             Ok(upstream) => upstream,
             Err(fault) => {
                 tried.mark(index);
@@ -45,7 +50,7 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
                 continue;
             }
         };
-        let reused = upstream.reused;
+        let reused = upstream.is_reused();
         match framed::relay(exchange, &admitted, upstream).await {
             Ok(after) => return Ok(after),
             Err(Failure::Stop(stop)) => return Err(stop),
@@ -59,6 +64,14 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
                 exchange.forgive();
                 cluster.cells.of(exchange.lane.index).retry();
                 from_pool = false;
+            }
+            // Nobody has looked at it, so that its method does not matter.
+            Err(Failure::Refused(stop)) => {
+                if !can_be_sent_again(exchange) {
+                    return Err(stop);
+                }
+                exchange.forgive();
+                cluster.cells.of(exchange.lane.index).retry();
             }
         }
     }
@@ -117,8 +130,12 @@ fn another_endpoint(
 /// A request that may have arrived can be sent once more if doing it twice does no harm (RFC 9110 section 9.2.2), and if it can be sent
 /// once more at all: nothing of its body was taken from the client, not even the framing of its first chunk.
 fn can_be_repeated(exchange: &Exchange<'_>) -> bool {
+    can_be_sent_again(exchange) && exchange.request().is_idempotent()
+}
+
+fn can_be_sent_again(exchange: &Exchange<'_>) -> bool {
     exchange.facts().attempts < MOST_ATTEMPTS
-        && exchange.request().is_idempotent()
+        && exchange.time_left()
         && !exchange.facts().body_begun
 }
 
@@ -178,28 +195,56 @@ async fn open(
     cluster: &ClusterPlan,
     target: &Arc<Target>,
     from_pool: bool,
-) -> Result<Upstream, OpenFault> {
+) -> Result<Opened, OpenFault> {
     let cells = cluster.cells.of(exchange.lane.index);
     let header = announce::header(cluster.proxy_sent, exchange.client, Details::default());
     let announced = header.as_deref().map_or(&[][..], Vec::as_slice);
     if from_pool && let Some(upstream) = exchange.lane.pool.borrow_mut().take(target, announced) {
         cells.reused();
         exchange.facts_mut().reused = true;
-        return Ok(upstream);
+        return Ok(Opened::Own(upstream));
     }
     exchange.facts_mut().reused = false;
     let queue_ms = exchange.patience(cluster.queue_for_ms);
-    let (lane, client) = (exchange.lane, exchange.client);
-    let turn = fresh::place(cluster, target, lane, client, queue_ms, announced).await?;
+    let (lane, who) = (exchange.lane, exchange.who());
+    let turn = fresh::place(cluster, target, lane, who, queue_ms, announced).await?;
     let place = match turn {
         Turn::Place(place) => place,
         Turn::Instead(upstream) => {
             cells.reused();
             exchange.facts_mut().reused = true;
-            return Ok(upstream);
+            return Ok(Opened::Own(upstream));
         }
     };
-    dial(exchange, admitted, cluster, target, place, header).await
+    let dialed = dial(exchange, admitted, cluster, target, place, header).await;
+    dialed.map(Opened::Own)
+}
+
+/// The same by HTTP/2: a place on a connection that others use too.
+async fn open_shared(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    cluster: &ClusterPlan,
+    target: &Arc<Target>,
+) -> Result<Opened, OpenFault> {
+    let header = announce::header(cluster.proxy_sent, exchange.client, Details::default());
+    let connect_ms = exchange.route(admitted.route()).timeouts.connect;
+    let plan = exchange.plan.clone();
+    let wanted = shared::Wanted {
+        plan: &plan,
+        cluster: admitted.cluster(),
+        target,
+        header: header.as_deref().map(Vec::as_slice),
+        connect_ms,
+        patience_ms: exchange.patience(connect_ms.saturating_add(cluster.queue_for_ms)),
+    };
+    let lease = shared::lease(exchange.lane, exchange.who(), wanted).await?;
+    let reused = lease.is_reused();
+    if reused {
+        cluster.cells.of(exchange.lane.index).reused();
+    }
+    exchange.facts_mut().reused = reused;
+    Ok(Opened::Shared(lease))
 }
 
 /// The same, but only a connection that nobody has used will do, and nobody will after it.
@@ -210,7 +255,7 @@ async fn open_own(
     target: &Arc<Target>,
 ) -> Result<Upstream, OpenFault> {
     let queue_ms = exchange.patience(cluster.queue_for_ms);
-    let place = fresh::own_place(cluster, exchange.lane, exchange.client, queue_ms).await?;
+    let place = fresh::own_place(cluster, exchange.lane, exchange.who(), queue_ms).await?;
     let name = exchange.facts().server_name.as_str();
     let details = Details {
         authority: (!name.is_empty()).then_some(name),

@@ -9,6 +9,8 @@ use ringway_io as io;
 use ringway_protocols::http1::{Request, RequestHead, ResponseHead, Version};
 
 use crate::accept::Client;
+use crate::caller::{Caller, Who};
+use crate::http2::heads;
 use crate::lane::{Lane, LanePlan, add};
 use crate::observe::Record;
 use crate::outcome::Flag;
@@ -150,6 +152,7 @@ impl Facts {
 pub(crate) struct Exchange<'a> {
     pub(crate) lane: &'a Rc<Lane>,
     pub(crate) client: &'a Client,
+    pub(crate) caller: &'a Caller,
     /// The snapshot that it began with; a reload does not change it.
     pub(crate) plan: Rc<LanePlan>,
     pub(crate) listener: usize,
@@ -159,16 +162,19 @@ pub(crate) struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     /// Begin. Nothing was received yet.
-    pub(crate) fn begin(client: &'a Client, lane: &'a Rc<Lane>) -> Exchange<'a> {
+    pub(crate) fn begin(
+        client: &'a Client,
+        caller: &'a Caller,
+        lane: &'a Rc<Lane>,
+    ) -> Exchange<'a> {
         let (plan, listener) = client.door.plan();
         let mut facts = lane.borrow_facts();
         facts.started_us = io::now_us();
-        client.received.set(0);
-        client.sent.set(0);
         add(&lane.shared.gauge.exchanges, 1);
         Exchange {
             lane,
             client,
+            caller,
             plan,
             listener,
             facts: Some(facts),
@@ -191,6 +197,13 @@ impl<'a> Exchange<'a> {
     pub(crate) fn request(&self) -> Request<'_> {
         let facts = self.facts();
         facts.head.view(&facts.bytes)
+    }
+
+    pub(crate) fn who(&self) -> Who<'a> {
+        Who {
+            client: self.client,
+            caller: self.caller,
+        }
     }
 
     pub(crate) fn listener(&self) -> &ListenerPlan {
@@ -350,8 +363,8 @@ impl<'a> Exchange<'a> {
             facts.status,
             flag,
             duration_us,
-            self.client.received.get(),
-            self.client.sent.get(),
+            self.caller.received.get(),
+            self.caller.sent.get(),
         );
         let cluster = facts.cluster.map(|c| &plan.clusters[c]);
         if let Some(cluster) = cluster {
@@ -379,10 +392,12 @@ impl<'a> Exchange<'a> {
             path: request.map_or(b"", |r| r.target()),
             protocol: if facts.is_bytes {
                 "TCP"
-            } else if request.is_some_and(|r| r.version() == Version::Http10) {
-                "HTTP/1.0"
+            } else if let Some(request) = request {
+                heads::version_text(request.version())
+            } else if self.caller.call().is_some() {
+                heads::version_text(Version::Http2)
             } else {
-                "HTTP/1.1"
+                heads::version_text(Version::Http11)
             },
             status: facts.status,
             flag,
@@ -397,8 +412,8 @@ impl<'a> Exchange<'a> {
             },
             attempts: facts.attempts,
             reused: facts.reused,
-            bytes_in: self.client.received.get(),
-            bytes_out: self.client.sent.get(),
+            bytes_in: self.caller.received.get(),
+            bytes_out: self.caller.sent.get(),
             request_id: if facts.parsed { self.id() } else { b"" },
             user_agent: request
                 .and_then(|r| r.known(ringway_protocols::http1::Known::UserAgent))

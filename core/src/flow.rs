@@ -8,6 +8,7 @@ use ringway_io as io;
 use crate::accept::Client;
 use crate::answer::{self, Reply};
 use crate::attempt;
+use crate::caller::Caller;
 use crate::exchange::Exchange;
 use crate::intercepted;
 use crate::lane::Lane;
@@ -28,6 +29,8 @@ pub(crate) enum After {
     Linger,
     /// Reset, so that a cut answer cannot be taken for a whole one.
     Abort,
+    /// It speaks HTTP/2. What came so far is in its stream again.
+    Http2,
 }
 
 /// How a step ends the exchange early.
@@ -35,6 +38,8 @@ pub(crate) enum After {
 pub(crate) enum Stop {
     /// Nothing of a request came; nobody is waiting for anything.
     NoRequest,
+    /// What came is the beginning of HTTP/2.
+    Http2,
     /// We answer it ourselves.
     Reply(Reply),
     /// It cannot be answered any more: the client is gone, or the answer has already begun.
@@ -62,9 +67,8 @@ pub(crate) fn begin(client: Client, lane: Rc<Lane>) {
 /// On a listener for both: find out what the connection begins with, and pass on what is not HTTP. None: it is HTTP.
 pub(crate) async fn pass_others(client: &Client, lane: &Rc<Lane>) -> Option<After> {
     match session::detect::guess(client, lane).await {
-        Guess::Http1 => None,
-        // Here a session of HTTP/2 finds its place; until there is one, it passes as bytes.
-        guess @ (Guess::Http2 | Guess::Tls | Guess::Opaque | Guess::Silent) => {
+        Guess::Http1 | Guess::Http2 => None,
+        guess @ (Guess::Tls | Guess::Opaque | Guess::Silent) => {
             Some(pass(client, lane, Some(guess)).await)
         }
     }
@@ -76,20 +80,26 @@ pub(crate) fn serve(client: Client, lane: Rc<Lane>) -> impl Future<Output = ()> 
 }
 
 /// Steps 4 to 8, once per request: route, policy, then attempts (pick, open, relay), and an answer in any case.
-pub(crate) async fn exchange(client: &Client, lane: &Rc<Lane>) -> After {
-    let mut exchange = Exchange::begin(client, lane);
-    match steps(&mut exchange).await {
+pub(crate) async fn exchange(client: &Client, lane: &Rc<Lane>, caller: Caller) -> After {
+    let mut exchange = Exchange::begin(client, &caller, lane);
+    let after = match steps(&mut exchange).await {
         Ok(after) | Err(Stop::End(after)) => after,
         Err(Stop::Reply(reply)) => answer::send(reply, &mut exchange).await,
         Err(Stop::NoRequest) => {
             exchange.forget();
-            After::Close
+            return After::Close;
         }
-    }
+        Err(Stop::Http2) => {
+            exchange.forget();
+            return After::Http2;
+        }
+    };
+    caller.settle(after);
+    after
 }
 
 async fn steps(exchange: &mut Exchange<'_>) -> Result<After, Stop> {
-    let received = session::http1::receive(exchange).await?;
+    let received = session::receive(exchange).await?;
     let routed = route::step::find(exchange, received)?;
     let admitted = policy::admit(exchange, routed).await?;
     attempt::run(exchange, admitted).await
@@ -98,13 +108,14 @@ async fn steps(exchange: &mut Exchange<'_>) -> Result<After, Stop> {
 /// Steps 4 to 8 for a connection without requests, which is one exchange: where its listener says, limits, then attempts (pick, open,
 /// bytes both ways). `guess` is what it was found to begin with, if somebody has looked.
 pub(crate) async fn pass(client: &Client, lane: &Rc<Lane>, guess: Option<Guess>) -> After {
-    let mut exchange = Exchange::begin(client, lane);
+    let caller = Caller::alone(false);
+    let mut exchange = Exchange::begin(client, &caller, lane);
     exchange.facts_mut().is_bytes = true;
     match pass_steps(&mut exchange, guess).await {
         Ok(after) | Err(Stop::End(after)) => after,
         // What it could be told, it would not understand.
         Err(Stop::Reply(_)) => After::Abort,
-        Err(Stop::NoRequest) => {
+        Err(Stop::NoRequest | Stop::Http2) => {
             exchange.forget();
             After::Close
         }

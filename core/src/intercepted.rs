@@ -8,6 +8,7 @@ use ringway_config::Intercept;
 use ringway_io as io;
 
 use crate::accept::Client;
+use crate::caller::Caller;
 use crate::exchange::Exchange;
 use crate::lane::Lane;
 use crate::link::Link;
@@ -69,7 +70,8 @@ fn is_ours(to: SocketAddr, own: &[SocketAddr]) -> bool {
 
 fn refuse(client: Client, lane: &Rc<Lane>, to: SocketAddr) {
     client.door.cells().of(lane.index).loops();
-    let mut exchange = Exchange::begin(&client, lane);
+    let caller = Caller::alone(false);
+    let mut exchange = Exchange::begin(&client, &caller, lane);
     exchange.note_peer();
     exchange.note(
         Flag::Loop,

@@ -19,6 +19,7 @@ use crate::plan::{DoorKey, Plan};
 use crate::sockets::NewDoor;
 use crate::spread::{Crowd, Fresh, HANDED_AT_ONCE, HANDED_PER_TICK, Handed, Ways};
 use crate::upstream::pool::Pool;
+use crate::upstream::shared::SharedUpstreams;
 
 /// How often a lane does its small chores. Bounds how late a log line appears and how long past its time an idle upstream
 /// connection may live; five wake-ups a second cost an idle worker nothing that can be measured.
@@ -75,6 +76,8 @@ pub(crate) struct Shared {
 pub(crate) struct Lane {
     pub(crate) index: usize,
     pub(crate) pool: RefCell<Pool>,
+    /// Connections that several exchanges use at once.
+    pub(crate) shared_upstreams: RefCell<SharedUpstreams>,
     pub(crate) log: RefCell<LogWriter>,
     pub(crate) shared: Shared,
     dice: RefCell<Dice>,
@@ -106,6 +109,7 @@ impl Lane {
         Lane {
             index,
             pool: RefCell::default(),
+            shared_upstreams: RefCell::default(),
             log: RefCell::new(log),
             shared,
             dice: RefCell::new(Dice::new(seed)),
@@ -155,6 +159,7 @@ impl Lane {
             io::sleep(CHORES_MS).await;
             self.unix_offset_us.set(unix_offset_us());
             self.pool.borrow_mut().sweep(io::now_ms());
+            self.shared_upstreams.borrow().sweep();
             self.log.borrow_mut().tick();
             let may_hand = self.may_hand.get() + HANDED_PER_TICK;
             self.may_hand.set(may_hand.min(HANDED_AT_ONCE));
@@ -187,6 +192,9 @@ impl Lane {
         let gone = !before.is_empty();
         self.close(before);
         self.pool.borrow_mut().keep_only(&lane_plan.plan);
+        self.shared_upstreams
+            .borrow_mut()
+            .keep_only(&lane_plan.plan);
         if gone {
             self.wake_sessions();
         }
@@ -209,6 +217,7 @@ impl Lane {
         let doors = self.doors.take();
         self.close(doors);
         self.pool.borrow_mut().clear();
+        self.shared_upstreams.borrow_mut().close_idle();
         self.wake_sessions();
     }
 
@@ -343,6 +352,13 @@ pub(crate) struct SessionSeat {
     lane: Rc<Lane>,
     cells: Arc<ListenerCells>,
     seat: u32,
+}
+
+impl SessionSeat {
+    /// Another task serves the connection from now on.
+    pub(crate) fn hand_to(&self, waker: Waker) {
+        self.lane.sessions.borrow_mut().wakers[self.seat as usize] = Some(waker);
+    }
 }
 
 impl Drop for SessionSeat {

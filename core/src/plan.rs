@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ringway_balancer::{Endpoints, Gate, Load};
-use ringway_config::{Cidr, HostSent, Intercept, Original, Peer, ProxySent, SplitBy};
+use ringway_config::{Cidr, HostSent, Intercept, Original, Peer, Protocol, ProxySent, SplitBy};
 use ringway_protocols::http1::HeadLimits;
 use socket2::SockAddr;
 
@@ -153,6 +153,7 @@ pub(crate) struct ClusterPlan {
     pub(crate) pool_idle_ms: u32,
     /// The header that a connection to an endpoint begins with.
     pub(crate) proxy_sent: ProxySent,
+    pub(crate) protocol: Protocol,
     pub(crate) cells: Arc<ClusterCells>,
 }
 

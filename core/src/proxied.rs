@@ -12,6 +12,7 @@ use ringway_io::{self as io, OutBuf};
 use ringway_protocols::proxy_header::{self, Claim, Header, ProxyFault, Reading, Transport};
 
 use crate::accept::Client;
+use crate::caller::Caller;
 use crate::exchange::Exchange;
 use crate::intercepted;
 use crate::lane::Lane;
@@ -214,7 +215,8 @@ fn refuse(client: &Client, lane: &Rc<Lane>, fault: &Fault, began_us: u64) -> Ref
         Fault::Source => cell.protocol_error(SOURCE_LABEL),
         Fault::Header(fault) => cell.protocol_error(fault.label()),
     }
-    let mut exchange = Exchange::begin(client, lane);
+    let caller = Caller::alone(false);
+    let mut exchange = Exchange::begin(client, &caller, lane);
     exchange.facts_mut().started_us = began_us;
     exchange.note_peer();
     match fault {

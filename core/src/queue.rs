@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use ringway_balancer::{Gate, Permit};
 use ringway_io as io;
 
-use crate::accept::Client;
+use crate::caller::Who;
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +30,11 @@ pub(crate) enum Turn<T> {
 
 /// A place behind `gate`, at once or within `ms`.
 #[inline]
-pub(crate) async fn place(gate: &Arc<Gate>, ms: u32, client: &Client) -> Result<Permit, NoPlace> {
+pub(crate) async fn place(gate: &Arc<Gate>, ms: u32, who: Who<'_>) -> Result<Permit, NoPlace> {
     if let Some(place) = gate.try_enter() {
         return Ok(place);
     }
-    match wait(gate, ms, client, |_| None::<std::convert::Infallible>).await? {
+    match wait(gate, ms, who, |_| None::<std::convert::Infallible>).await? {
         Turn::Place(place) => Ok(place),
         Turn::Instead(never) => match never {},
     }
@@ -44,12 +44,12 @@ pub(crate) async fn place(gate: &Arc<Gate>, ms: u32, client: &Client) -> Result<
 pub(crate) async fn wait<T>(
     gate: &Arc<Gate>,
     ms: u32,
-    client: &Client,
+    who: Who<'_>,
     mut instead: impl FnMut(&mut Context<'_>) -> Option<T>,
 ) -> Result<Turn<T>, NoPlace> {
     let mut turn = pin!(gate.enter().map_err(|_| NoPlace::Full)?);
     let mut timer = pin!(io::sleep(ms));
-    client.stream.clear_deadline();
+    who.client.stream.clear_deadline();
     poll_fn(|cx| {
         if let Some(found) = instead(cx) {
             return Poll::Ready(Ok(Turn::Instead(found)));
@@ -57,10 +57,24 @@ pub(crate) async fn wait<T>(
         if let Poll::Ready(place) = turn.as_mut().poll(cx) {
             return Poll::Ready(Ok(Turn::Place(place)));
         }
-        if client.stream.poll_broken(cx).is_ready() {
+        if who.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(NoPlace::ClientGone));
         }
         timer.as_mut().poll(cx).map(|()| Err(NoPlace::Full))
+    })
+    .await
+}
+
+/// A place behind `gate` within `ms`, for work that belongs to no exchange.
+pub(crate) async fn place_for_itself(gate: &Arc<Gate>, ms: u32) -> Option<Permit> {
+    if let Some(place) = gate.try_enter() {
+        return Some(place);
+    }
+    let mut turn = pin!(gate.enter().ok()?);
+    let mut timer = pin!(io::sleep(ms));
+    poll_fn(|cx| match turn.as_mut().poll(cx) {
+        Poll::Ready(place) => Poll::Ready(Some(place)),
+        Poll::Pending => timer.as_mut().poll(cx).map(|()| None),
     })
     .await
 }

@@ -10,5 +10,6 @@ pub mod client_hello;
 mod cursor;
 pub mod detect;
 pub mod http1;
+pub mod http2;
 pub mod path;
 pub mod proxy_header;

@@ -12,6 +12,8 @@ mod connections;
 mod detect;
 mod discretion;
 mod golden;
+mod http2;
+mod http2_upstreams;
 mod limits;
 mod passthrough;
 mod patience;

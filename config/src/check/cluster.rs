@@ -186,6 +186,7 @@ fn built_in() -> Cluster {
         pool_idle: defaults::POOL_IDLE,
         source: defaults::SOURCE_SENT,
         proxy_protocol: defaults::PROXY_SENT,
+        protocol: defaults::PROTOCOL,
     }
 }
 
@@ -223,6 +224,7 @@ fn make(
         source: first(&chain, |link| link.source).unwrap_or(built_in.source),
         proxy_protocol: first(&chain, |link| link.proxy_protocol)
             .unwrap_or(built_in.proxy_protocol),
+        protocol: first(&chain, |link| link.protocol).unwrap_or(built_in.protocol),
     }
 }
 

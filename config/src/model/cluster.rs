@@ -30,6 +30,8 @@ pub struct Cluster {
     pub source: SourceSent,
     /// The PROXY header with which a connection to an endpoint begins.
     pub proxy_protocol: ProxySent,
+    /// What is spoken to the endpoints.
+    pub protocol: Protocol,
 }
 
 /// One address of a cluster.
@@ -134,6 +136,15 @@ pub enum ProxySent {
     V2,
     /// Binary with a checksum.
     V2Crc32c,
+}
+
+/// What is spoken to the endpoints of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    H1,
+    /// HTTP/2, from the first octet (prior knowledge).
+    H2,
 }
 
 /// Which Host the upstream sees.

@@ -14,7 +14,8 @@ pub use access_log::{AccessLog, LogTo};
 pub use admin::{Admin, AdminBind, Secret};
 pub use bind::{Bind, UnixBind};
 pub use cluster::{
-    Address, Balance, Cluster, ClusterLimits, Endpoint, HostSent, Original, ProxySent, SourceSent,
+    Address, Balance, Cluster, ClusterLimits, Endpoint, HostSent, Original, Protocol, ProxySent,
+    SourceSent,
 };
 pub use listener::{Intercept, Listener, ListenerLimits, ListenerTimeouts};
 pub use route::{

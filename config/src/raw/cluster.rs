@@ -8,7 +8,9 @@ use super::server::refuse_empty;
 use super::table::Table;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Balance, ClusterLimits, Endpoint, HostSent, Original, ProxySent, SourceSent};
+use crate::model::{
+    Balance, ClusterLimits, Endpoint, HostSent, Original, Protocol, ProxySent, SourceSent,
+};
 use crate::place::{At, Span};
 use crate::units::quote;
 use std::time::Duration;
@@ -19,6 +21,9 @@ pub(crate) const HEAVIEST: u32 = 65_535;
 
 /// Algorithms that the format names and no code stands behind yet.
 const LATER_BALANCE: [&str; 3] = ["ewma", "ring_hash", "maglev"];
+
+/// Protocols that need TLS to be told by.
+const LATER_PROTOCOL: [&str; 1] = ["auto"];
 
 /// One `[clusters.x]`; None is "not given" or "not readable, and reported".
 pub(crate) struct Cluster {
@@ -33,6 +38,7 @@ pub(crate) struct Cluster {
     pub(crate) pool_idle: Option<Duration>,
     pub(crate) source: Option<SourceSent>,
     pub(crate) proxy_protocol: Option<ProxySent>,
+    pub(crate) protocol: Option<Protocol>,
 }
 
 /// Endpoints that could be read.
@@ -74,6 +80,10 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
     let proxy_protocol = table
         .take("proxy_protocol")
         .and_then(|field| read_proxy_sent(&field, findings));
+    let protocol = table.take("protocol").and_then(|field| {
+        let words = [("h1", Protocol::H1), ("h2", Protocol::H2)];
+        field.word(&words, &LATER_PROTOCOL, findings)
+    });
     table.finish(findings);
     Cluster {
         name,
@@ -86,6 +96,7 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
         pool_idle,
         source,
         proxy_protocol,
+        protocol,
     }
 }
 

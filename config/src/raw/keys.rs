@@ -48,8 +48,8 @@ tables! {
     BODY_LIMITS: "`limits` of [[routes]] or [defaults]", ["body"], [];
     DEFAULTS: "[defaults]", ["timeouts", "limits"],
         ["retry", "rate_limit", "compress", "jwt", "allow", "enforce", "hedge"];
-    CLUSTER: "[clusters.x]", ["endpoints", "balance", "limits", "like", "host", "pool", "proxy_protocol", "source"],
-        ["protocol", "tls", "health", "outlier", "panic", "slow_start", "retry", "bounded"];
+    CLUSTER: "[clusters.x]", ["endpoints", "balance", "limits", "like", "host", "pool", "proxy_protocol", "source", "protocol"],
+        ["tls", "health", "outlier", "panic", "slow_start", "retry", "bounded"];
     CLUSTER_LIMITS: "`limits` of [clusters.x]", ["connections", "requests", "queue", "queue_for"], [];
     PROXY_FROM: "`proxy_protocol` of [listeners.x]", ["from"], [];
     POOL: "`pool` of [clusters.x]", ["idle"], [];

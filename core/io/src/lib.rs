@@ -55,7 +55,7 @@ pub use segment::{OutBuf, Segment};
 pub use socket::{is_local, transparent};
 pub use stream::Stream;
 pub use task::{spawn, yield_now};
-pub use timer::sleep;
+pub use timer::{Alarm, sleep};
 pub use worker::{DriverChoice, DriverKind, WorkerOptions, driver, now_ms, now_us, run};
 
 /// Bytes that an idle connection costs in this crate besides its task: one slot.

@@ -3,14 +3,12 @@
 //! A slot is in the wheel at most once, never later than its deadline. Moving a deadline further away is a store; the wheel finds
 //! out when it comes to the bucket and links the slot anew. Not precise: up to 16 ms late, never early.
 
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::driver::Io;
 use crate::slot::{NIL, SlotTable, flag};
 use crate::stream::Owner;
-use crate::worker::with_worker;
+use crate::worker::{Worker, with_worker};
 
 const BUCKETS: usize = 1024;
 /// Milliseconds of one bucket.
@@ -144,38 +142,63 @@ impl Wheel {
 
 /// Wait at least `ms`. Ends at once when the worker ends.
 pub async fn sleep(ms: u32) {
-    let _ = Sleep { owner: None, ms }.await;
+    let mut alarm = None;
+    std::future::poll_fn(|cx| {
+        let alarm = alarm.get_or_insert_with(|| {
+            // The clock itself, not the loop's copy of it: a sleep is rare, and must not be short by a long turn.
+            with_worker(Worker::tick_clock);
+            let alarm = Alarm::new();
+            alarm.set(ms.max(1));
+            alarm
+        });
+        alarm.poll(cx)
+    })
+    .await;
 }
 
-struct Sleep {
+/// A deadline that belongs to no socket. As with those of a [`crate::Stream`], to move it away is a store. It is over at once when the
+/// worker ends.
+#[derive(Debug)]
+pub struct Alarm {
+    /// None outside of a worker.
     owner: Option<Owner>,
-    ms: u32,
 }
 
-impl Future for Sleep {
-    type Output = io::Result<()>;
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ms = self.ms;
-        let owner = match &self.owner {
-            Some(owner) => owner,
-            None => {
-                // The clock itself, not the loop's copy of it: a sleep is rare, and must not be short by a long turn.
-                let made = with_worker(|w| {
-                    w.tick_clock();
-                    let mut io = w.io.borrow_mut();
-                    let index = io.new_slot(w, None);
-                    io.set_deadline(w, index, u64::from(ms).max(1));
-                    Owner::new(w, index)
-                });
-                match made {
-                    Some(owner) => self.owner.insert(owner),
-                    None => return Poll::Ready(Ok(())),
-                }
-            }
-        };
-        owner
-            .io(|w, io, index| io.poll_deadline(w, index, cx))
-            .unwrap_or(Poll::Ready(Ok(())))
+impl Alarm {
+    /// Not set.
+    #[allow(
+        clippy::new_without_default,
+        reason = "it takes a place in the worker's table; that should be seen"
+    )]
+    pub fn new() -> Alarm {
+        let owner = with_worker(|w| Owner::new(w, w.io.borrow_mut().new_slot(w, None)));
+        Alarm { owner }
+    }
+
+    /// Over after `ms` from now (the loop's clock), until set anew or cleared. Resolution is the wheel's tick; never early.
+    pub fn set(&self, ms: u32) {
+        self.io(|w, io, index| io.set_deadline(w, index, u64::from(ms)));
+    }
+
+    /// Never over.
+    pub fn clear(&self) {
+        self.io(|_, io, index| io.clear_deadline(index));
+    }
+
+    /// The time is over.
+    pub fn is_over(&self) -> bool {
+        self.io(|w, io, index| io.slots.at(index).has(flag::TIMED_OUT) || w.stopping.get())
+            .unwrap_or(true)
+    }
+
+    /// Ready when the time is over. One task waits.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.io(|w, io, index| io.poll_deadline(w, index, cx))
+            .map_or(Poll::Ready(()), |over| over.map(drop))
+    }
+
+    fn io<R>(&self, f: impl FnOnce(&Worker, &mut Io, u32) -> R) -> Option<R> {
+        self.owner.as_ref().and_then(|owner| owner.io(f))
     }
 }
 

@@ -178,6 +178,7 @@ impl Assembler {
             host: cluster.host.clone(),
             pool_idle_ms: millis(cluster.pool_idle),
             proxy_sent: cluster.proxy_protocol,
+            protocol: cluster.protocol,
             cells: self.metrics.cluster(&cluster.name),
         }
     }

@@ -122,7 +122,7 @@ async fn request_limit(exchange: &mut Exchange<'_>, routed: &Routed) -> Result<P
     let plan = exchange.plan.clone();
     let cluster = &plan.plan.clusters[routed.cluster()];
     let queue_ms = exchange.patience(cluster.queue_for_ms);
-    match queue::place(&cluster.requests, queue_ms, exchange.client).await {
+    match queue::place(&cluster.requests, queue_ms, exchange.who()).await {
         Ok(place) => Ok(place),
         Err(NoPlace::ClientGone) => {
             exchange.note(

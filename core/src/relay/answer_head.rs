@@ -1,17 +1,111 @@
 //! Receiving a response's head: in one piece where it lies, in several pieces gathered. Whether the client is still there is watched beside it.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use h2::RecvStream;
+use http::response;
 use ringway_io::{self as io, Buf};
 use ringway_protocols::http1::ResponseFault;
 
-use super::endings::Broken;
+use super::endings::{Broken, broken_stream};
+use super::framed::Asked;
 use crate::exchange::{Exchange, Facts};
+use crate::http2::heads;
 use crate::link::Link;
+use crate::upstream::shared::Question;
 
-/// Receive the next response head into the exchange; answers the bytes behind it.
+/// What stands behind a head.
+#[derive(Debug)]
+pub(super) enum Behind {
+    /// Bytes that came with it.
+    Bytes(Buf),
+    /// The body's stream.
+    Stream(RecvStream),
+    /// Another head.
+    Head,
+}
+
+/// Receive the next response head into the exchange.
 pub(super) async fn receive_head(
     exchange: &mut Exchange<'_>,
-    upstream: &Link,
-) -> Result<Buf, Broken> {
+    upstream: Asked<'_>,
+) -> Result<Behind, Broken> {
+    match upstream {
+        Asked::Http1(link) => receive_octets(exchange, link).await.map(Behind::Bytes),
+        Asked::Http2(question) => receive_frames(exchange, question).await,
+    }
+}
+
+/// An interim head leaves another one behind it.
+async fn receive_frames(
+    exchange: &mut Exchange<'_>,
+    question: &Question,
+) -> Result<Behind, Broken> {
+    let received = poll_fn(|cx| {
+        let mut answer = question.answer.borrow_mut();
+        match answer.poll_informational(cx) {
+            Poll::Ready(Some(interim)) => {
+                return Poll::Ready(interim.map(|head| (head.into_parts().0, Behind::Head)));
+            }
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+        let answer = Pin::new(&mut *answer).poll(cx);
+        answer.map_ok(|answer| {
+            let (head, body) = answer.into_parts();
+            (head, Behind::Stream(body))
+        })
+    })
+    .await;
+    let some = exchange.facts().first_byte_us.is_some();
+    let (head, behind) = received.map_err(|error| broken_stream(&error, some))?;
+    let facts = exchange.facts_mut();
+    facts
+        .first_byte_us
+        .get_or_insert(io::now_us().saturating_sub(facts.sent_us));
+    take(exchange, &head, &behind)?;
+    Ok(behind)
+}
+
+/// Bring a head into the form that both versions share, and read it there.
+fn take(
+    exchange: &mut Exchange<'_>,
+    head: &response::Parts,
+    behind: &Behind,
+) -> Result<(), Broken> {
+    let limits = exchange.listener().limits;
+    let to_head = exchange.request().is_head();
+    let by_http2 = exchange.caller.call().is_some();
+    let unannounced: &[u8] = match (head.status.as_u16(), behind) {
+        (100..=199 | 204 | 304, _) => b"",
+        _ if to_head => b"",
+        // To a client of HTTP/2 the end of the stream says it, as it did to us.
+        (_, Behind::Stream(body)) if body.is_end_stream() && !by_http2 => b"content-length: 0\r\n",
+        _ => b"transfer-encoding: chunked\r\n",
+    };
+    let Facts {
+        answer,
+        answer_bytes,
+        ..
+    } = exchange.facts_mut();
+    answer.reset();
+    answer_bytes.clear();
+    heads::write_response(answer_bytes, head, unannounced)
+        .map_err(|fault| Broken::UpstreamNonsense(fault.explain()))?;
+    match answer.parse(answer_bytes, &limits, to_head) {
+        Ok(Some(_)) => {
+            answer.came_by_http2();
+            Ok(())
+        }
+        // It is whole: it was written just now.
+        Ok(None) => Err(Broken::UpstreamNonsense("its head has no end")),
+        Err(fault) => Err(Broken::UpstreamNonsense(ResponseFault::explain(fault))),
+    }
+}
+
+/// Receive a head of HTTP/1.1; answers the bytes behind it.
+async fn receive_octets(exchange: &mut Exchange<'_>, upstream: &Link) -> Result<Buf, Broken> {
     let limits = exchange.listener().limits;
     let to_head = exchange.request().is_head();
     let Facts {

@@ -10,6 +10,9 @@ use ringway_protocols::http1::{
     BodyFraming, ChunkFault, ChunkedDecoder, HeadLimits, Piece, parse_trailers,
 };
 
+use super::side::{Sink, SinkBroken, Source};
+use super::stream_body;
+use crate::http2::Octets;
 use crate::link::Link;
 
 /// Places in the send queue that one step may fill.
@@ -101,6 +104,11 @@ impl Body {
         matches!(self.coding, Coding::Done)
     }
 
+    /// How it leaves.
+    pub(super) fn output(&self) -> Output {
+        self.output
+    }
+
     /// Payload bytes so far.
     pub(crate) fn payload(&self) -> u64 {
         self.payload
@@ -118,7 +126,7 @@ impl Body {
     }
 
     /// The sender ended its stream. Fine only for a body that lasts until then; queues the end of our coding.
-    fn end(&mut self, to: &Link) -> Result<(), BodyFault> {
+    fn end(&mut self, to: Sink<'_>) -> Result<(), BodyFault> {
         match self.coding {
             Coding::UntilClose => {
                 self.coding = Coding::Done;
@@ -138,7 +146,7 @@ impl Body {
     }
 
     /// Move what is pending into the send queue of `to`.
-    fn fill(&mut self, to: &Link) -> Result<Fill, BodyFault> {
+    fn fill(&mut self, to: Sink<'_>) -> Result<Fill, BodyFault> {
         loop {
             if self.is_done() {
                 return Ok(Fill::Done);
@@ -149,7 +157,7 @@ impl Body {
             if buf.is_empty() {
                 continue;
             }
-            if to.room() < STEP_SEGMENTS {
+            if !to.has_room(STEP_SEGMENTS) {
                 self.pending = Some(buf);
                 return Ok(Fill::Full);
             }
@@ -158,7 +166,7 @@ impl Body {
     }
 
     /// Take at least one byte of `buf`; what is left of it becomes pending.
-    fn step(&mut self, mut buf: Buf, to: &Link) -> Result<(), BodyFault> {
+    fn step(&mut self, mut buf: Buf, to: Sink<'_>) -> Result<(), BodyFault> {
         match &mut self.coding {
             Coding::Length(left) => {
                 let n = usize::try_from(*left).map_or(buf.len(), |left| left.min(buf.len()));
@@ -187,7 +195,7 @@ impl Body {
     }
 
     /// Pass on the longest run that may leave as it came, then what stands behind it.
-    fn step_chunked(&mut self, mut buf: Buf, to: &Link) -> Result<(), BodyFault> {
+    fn step_chunked(&mut self, mut buf: Buf, to: Sink<'_>) -> Result<(), BodyFault> {
         let Coding::Chunked(decoder) = &mut self.coding else {
             return Ok(());
         };
@@ -233,28 +241,34 @@ impl Body {
 
     /// The last chunk leaves only when the trailer section has been checked: a fault in it must not end the body.
     /// Answers how many bytes of `buf` were of the section.
-    fn step_trailers(&mut self, buf: &Buf, to: &Link) -> Result<usize, BodyFault> {
+    fn step_trailers(&mut self, buf: &Buf, to: Sink<'_>) -> Result<usize, BodyFault> {
         let Coding::Trailers(section) = &mut self.coding else {
             return Ok(0);
         };
         let before = section.len();
         section.extend_from_slice(buf);
+        let as_received = self.output == Output::AsReceived;
         let mut out = OutBuf::take();
-        out.extend_from_slice(b"0\r\n");
+        if as_received {
+            out.extend_from_slice(b"0\r\n");
+        }
         let Some(n) =
             parse_trailers(section, &TRAILER_LIMITS, &mut out).map_err(BodyFault::Chunk)?
         else {
             return Ok(buf.len());
         };
-        out.extend_from_slice(b"\r\n");
         self.coding = Coding::Done;
-        if self.output == Output::AsReceived {
+        if as_received {
+            out.extend_from_slice(b"\r\n");
             put(to, out);
+        } else {
+            to.put_trailers(&out);
         }
         Ok(n - before)
     }
 
-    fn count(&mut self, n: usize) -> Result<(), BodyFault> {
+    /// Count payload against the limit.
+    pub(super) fn count(&mut self, n: usize) -> Result<(), BodyFault> {
         self.payload += n as u64;
         if self.payload > self.limit {
             Err(BodyFault::TooLarge)
@@ -263,7 +277,7 @@ impl Body {
         }
     }
 
-    fn put_data(&mut self, to: &Link, data: Buf) {
+    fn put_data(&mut self, to: Sink<'_>, data: Buf) {
         if self.output == Output::Chunked {
             let mut line = OutBuf::take();
             let before = if self.chunk_open { "\r\n" } else { "" };
@@ -276,12 +290,22 @@ impl Body {
 }
 
 /// The room was checked before the step.
-fn put(to: &Link, segment: impl Into<Segment>) {
-    let queued = to.queue(segment);
-    debug_assert!(
-        queued.is_ok(),
-        "a step fills at most the places that were checked"
-    );
+#[inline]
+pub(super) fn put(to: Sink<'_>, segment: impl Into<Segment>) {
+    match to {
+        Sink::Http1(link) => {
+            let queued = link.queue(segment);
+            debug_assert!(
+                queued.is_ok(),
+                "a step fills at most the places that were checked"
+            );
+        }
+        Sink::Http2(sending) => {
+            if let Some(sending) = &mut *sending.borrow_mut() {
+                sending.put(Octets::from(segment.into()));
+            }
+        }
+    }
 }
 
 /// Why a body did not arrive.
@@ -335,13 +359,23 @@ impl<'x> Traffic<'x> {
         self.untouched.get()
     }
 
-    /// Wait until `to` has taken what is queued for it.
-    pub(crate) async fn flush(&self, to: &Link) -> std::io::Result<()> {
+    pub(super) fn begin_sending(&self) {
         self.sending.set(true);
-        let flushed = to.flush().await;
+    }
+
+    pub(super) fn end_sending(&self) {
         self.sending.set(false);
         self.note_moved();
-        flushed
+    }
+
+    /// Something of the body was taken from its sender.
+    pub(super) fn note_touched(&self) {
+        self.note_moved();
+        self.untouched.set(false);
+    }
+
+    pub(super) fn count(&self, payload: u64) {
+        self.payload.set(payload);
     }
 }
 
@@ -349,8 +383,20 @@ impl<'x> Traffic<'x> {
 /// a wait ends in an error only when its connection has broken.
 pub(crate) async fn pump(
     body: &mut Body,
+    from: Source<'_>,
+    to: Sink<'_>,
+    traffic: &Traffic<'_>,
+) -> Result<(), PumpEnd> {
+    match from {
+        Source::Http1(link) => pump_framed(body, link, to, traffic).await,
+        Source::Http2(stream) => stream_body::pump(body, stream, to, traffic).await,
+    }
+}
+
+async fn pump_framed(
+    body: &mut Body,
     from: &Link,
-    to: &Link,
+    to: Sink<'_>,
     traffic: &Traffic<'_>,
 ) -> Result<(), PumpEnd> {
     loop {
@@ -361,14 +407,18 @@ pub(crate) async fn pump(
                 if let Some(rest) = body.take_rest() {
                     from.unread(rest);
                 }
-                return Ok(());
+                return Ok(to.finish(traffic).await?);
             }
-            Fill::Full => traffic.flush(to).await.map_err(|_| PumpEnd::ToBroken)?,
+            Fill::Full => to.flush(traffic).await?,
             Fill::More => {
                 let received = match from.try_recv() {
                     Some(buf) => Some(buf),
                     None => {
                         to.submit();
+                        if !to.is_empty() {
+                            to.flush(traffic).await?;
+                            continue;
+                        }
                         from.recv().await.map_err(PumpEnd::FromBroken)?
                     }
                 };
@@ -382,6 +432,12 @@ pub(crate) async fn pump(
                 }
             }
         }
+    }
+}
+
+impl From<SinkBroken> for PumpEnd {
+    fn from(_: SinkBroken) -> PumpEnd {
+        PumpEnd::ToBroken
     }
 }
 

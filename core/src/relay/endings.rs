@@ -10,7 +10,7 @@ use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
-use crate::upstream::Upstream;
+use crate::upstream::Opened;
 
 /// What ended the relay.
 #[derive(Debug)]
@@ -31,8 +31,28 @@ pub(super) enum Broken {
         reset: bool,
         some: bool,
     },
+    /// It has said, or it follows, that it has not looked at the request (RFC 9113 sections 6.8 and 8.7).
+    UpstreamRefused,
     UpstreamNonsense(&'static str),
     ClientGone,
+}
+
+/// A stream to an upstream has ended before its answer did; `some` of the answer had come.
+pub(super) fn broken_stream(error: &h2::Error, some: bool) -> Broken {
+    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    // A GOAWAY is told to the streams above its last id, and to those that begin after it.
+    let above = error.is_go_away() && error.is_remote();
+    if !some && (above || (refused && error.is_remote())) {
+        return Broken::UpstreamRefused;
+    }
+    match error.get_io() {
+        Some(io) => Broken::UpstreamEnded {
+            reset: io.kind() == std::io::ErrorKind::ConnectionReset,
+            some,
+        },
+        None if error.is_remote() => Broken::UpstreamEnded { reset: true, some },
+        None => Broken::UpstreamNonsense("its frames are not valid (RFC 9113 5.4)"),
+    }
 }
 
 /// The same for a response body that did not arrive.
@@ -57,27 +77,29 @@ pub(super) fn failed(
     exchange: &mut Exchange<'_>,
     ended: Ended,
     progress: &Progress<'_>,
-    upstream: Upstream,
+    upstream: Opened,
 ) -> Failure {
-    let endpoint = upstream.target.text.clone();
+    let endpoint = upstream.target().text.clone();
     let answering = progress.answering.get();
     let unanswered = matches!(
         ended,
         Ended::Down(Broken::UpstreamEnded { some: false, .. })
     );
+    let refused = matches!(ended, Ended::Down(Broken::UpstreamRefused));
     let reply = match ended {
         Ended::Up(end) => upload_failed(exchange, end),
         Ended::Down(end) => answer_failed(exchange, end, &endpoint, answering),
         Ended::Late(Late::Idle { client: true }) => {
-            upstream.stream.abort();
+            upstream.abort();
             return Failure::Stop(client_late(exchange));
         }
         Ended::Late(late) => Some(was_late(exchange, late, &endpoint)),
     };
-    upstream.stream.abort();
+    upstream.abort();
     match reply {
         _ if answering => Failure::Stop(Stop::End(progress.cut.get())),
         None => Failure::Stop(Stop::End(After::Abort)),
+        Some(reply) if refused => Failure::Refused(reply.into()),
         Some(reply) if unanswered => Failure::Unanswered(reply.into()),
         Some(reply) => Failure::Stop(reply.into()),
     }
@@ -139,6 +161,13 @@ fn answer_failed(
                 format_args!("endpoint {endpoint} {how} the connection {when}"),
             );
             Some(closing_if_body(exchange, 502, flag))
+        }
+        Broken::UpstreamRefused => {
+            exchange.note(
+                Flag::UpstreamReset,
+                format_args!("endpoint {endpoint} took no more requests on its connection"),
+            );
+            Some(closing_if_body(exchange, 503, Flag::UpstreamReset))
         }
         Broken::UpstreamNonsense(why) => {
             exchange.note(

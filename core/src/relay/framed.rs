@@ -1,25 +1,30 @@
 //! One request to an upstream and its response back, both ways at once: an answer may begin, and end, before the request's
 //! body does. Framing faults end in an abort, never in a message that could be taken for whole.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use ringway_io::{self as io, Buf, OutBuf};
+use ringway_io::{self as io, OutBuf};
 use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version};
 
-use super::answer_head::receive_head;
+use super::answer_head::{Behind, receive_head};
 use super::body::{Body, Output, PumpEnd, Traffic, pump};
 use super::endings::{self, Broken, Ended};
-use super::patience::{Patience, Progress};
+use super::patience::{Patience, Progress, Waits};
+use super::side::{Sink, SinkBroken, Source};
 use super::{head, raw};
+use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
+use crate::http2::heads;
 use crate::link::Link;
+use crate::outcome::Flag;
 use crate::policy::{Admitted, limit_of_body};
-use crate::upstream::Upstream;
+use crate::upstream::Opened;
+use crate::upstream::shared::{Lease, Question};
 
 /// Interim responses (1xx) that one answer may have.
 const MOST_INTERIM: u32 = 64;
@@ -33,6 +38,8 @@ const AT_ONCE_BYTES: u64 = 16 * 1024;
 pub(crate) enum Failure {
     /// The upstream's connection ended before any byte of an answer: on a reused connection this may be tried again.
     Unanswered(Stop),
+    /// The upstream has not looked at the request: it may be sent again whatever it asks for, if it still can be.
+    Refused(Stop),
     /// Final.
     Stop(Stop),
 }
@@ -49,19 +56,37 @@ enum Answered {
     Upgraded,
 }
 
+/// What the upstream was asked by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked<'x> {
+    /// A connection of its own.
+    Http1(&'x Link),
+    /// A stream.
+    Http2(&'x Question),
+}
+
+impl<'x> Asked<'x> {
+    fn sink(self) -> Sink<'x> {
+        match self {
+            Asked::Http1(link) => Sink::Http1(link),
+            Asked::Http2(question) => Sink::Http2(&question.sending),
+        }
+    }
+}
+
 /// Relay one exchange over `upstream`, which goes back to the pool if it can be used again.
 pub(crate) async fn relay(
     exchange: &mut Exchange<'_>,
     admitted: &Admitted,
-    upstream: Upstream,
+    upstream: Opened,
 ) -> Result<After, Failure> {
-    let client = exchange.client;
+    let (client, caller) = (exchange.client, exchange.caller);
     let timeouts = exchange.route(admitted.route()).timeouts;
     let limit = limit_of_body(exchange, admitted.route());
-    let mut upload = Body::new(exchange.request().framing(), Output::AsReceived, limit);
+    let mut upload = upload(exchange, &upstream, limit);
     let progress = Progress {
-        up: Traffic::new(&client.received),
-        down: Traffic::new(&client.sent),
+        up: Traffic::new(&caller.received),
+        down: Traffic::new(&caller.sent),
         uploaded: Cell::new(upload.is_done()),
         whole: Cell::new(upload.is_done()),
         told: Cell::new(false),
@@ -69,15 +94,31 @@ pub(crate) async fn relay(
         answering: Cell::new(false),
         cut: Cell::new(After::Abort),
     };
-    let head = head::request(exchange, admitted, &upstream.target);
-    // A fresh or quiet connection has an empty queue.
-    let _ = upstream.stream.queue(head);
-    upstream.stream.submit();
+    let head = head::request(exchange, admitted, upstream.target());
+    let question;
+    let asked = match &upstream {
+        Opened::Own(upstream) => {
+            // A fresh or quiet connection has an empty queue.
+            let _ = upstream.stream.queue(head);
+            upstream.stream.submit();
+            Asked::Http1(&upstream.stream)
+        }
+        Opened::Shared(lease) => {
+            question = ask(exchange, lease, &head, upload.is_done())?;
+            Asked::Http2(&question)
+        }
+    };
     exchange.facts_mut().sent_us = io::now_us();
     let end = {
+        let waits = match (asked, caller.call()) {
+            (Asked::Http1(upstream), None) => Waits::Links {
+                client: &client.stream,
+                upstream,
+            },
+            _ => Waits::Alarm(io::Alarm::new()),
+        };
         let patience = Patience {
-            client: &client.stream,
-            upstream: &upstream.stream,
+            waits,
             progress: &progress,
             timeouts,
             body_ms: exchange.listener().body_ms,
@@ -85,31 +126,39 @@ pub(crate) async fn relay(
             expects_continue: exchange.request().expects_continue(),
             seen: Cell::new((0, 0)),
         };
-        let up = pin!(pump(
-            &mut upload,
-            &client.stream,
-            &upstream.stream,
-            &progress.up
-        ));
-        let down = pin!(download(exchange, admitted, &upstream.stream, &progress));
-        both(up, down, &patience).await
+        let who = exchange.who();
+        let up = pin!(pump(&mut upload, who.source(), asked.sink(), &progress.up));
+        let down = pin!(download(exchange, admitted, asked, &progress));
+        both(up, down, &patience, |cx| who.poll_gone(cx), asked.sink()).await
     };
     exchange.facts_mut().body_begun |= !progress.up.is_untouched();
-    match end {
-        Ok(Answered::Upgraded) => Ok(raw::tunnel(exchange, &upstream, timeouts.tunnel_idle).await),
-        Ok(Answered::Whole {
-            upstream_reusable,
-            client_reusable,
-        }) => {
+    match (end, upstream) {
+        (Ok(Answered::Upgraded), Opened::Own(upstream)) => {
+            Ok(raw::tunnel(exchange, &upstream, timeouts.tunnel_idle).await)
+        }
+        // There is no such answer in HTTP/2.
+        (Ok(Answered::Upgraded), Opened::Shared(_)) => Ok(After::Abort),
+        (
+            Ok(Answered::Whole {
+                upstream_reusable,
+                client_reusable,
+            }),
+            upstream,
+        ) => {
             // Back in the pool before the client has its answer: a client that asks again at once finds it there.
-            if upstream_reusable && progress.whole.get() {
-                let cluster = &exchange.plan.plan.clusters[admitted.cluster()];
-                exchange.lane.pool.borrow_mut().put(upstream, cluster);
-            } else {
-                drop(upstream);
+            match upstream {
+                Opened::Own(upstream) if upstream_reusable && progress.whole.get() => {
+                    let cluster = &exchange.plan.plan.clusters[admitted.cluster()];
+                    exchange.lane.pool.borrow_mut().put(upstream, cluster);
+                }
+                upstream => drop(upstream),
+            }
+            if caller.call().is_some() {
+                // What the client's windows allowed is with its connection, and the rest was waited for.
+                return Ok(After::KeepAlive);
             }
             let reusable = client_reusable && progress.whole.get();
-            if reusable && client.sent.get() <= AT_ONCE_BYTES {
+            if reusable && caller.sent.get() <= AT_ONCE_BYTES {
                 // Nobody waits for the kernel to take a small answer: should the client be gone, the next receive tells.
                 client.stream.submit();
                 client.stream.clear_deadline();
@@ -118,8 +167,47 @@ pub(crate) async fn relay(
             settle(exchange, timeouts.idle).await?;
             Ok(after(exchange, reusable))
         }
-        Err(ended) => Err(endings::failed(exchange, ended, &progress, upstream)),
+        (Err(ended), upstream) => Err(endings::failed(exchange, ended, &progress, upstream)),
     }
+}
+
+/// The request's body as it will leave.
+fn upload(exchange: &Exchange<'_>, upstream: &Opened, limit: u64) -> Body {
+    let framing = exchange.request().framing();
+    let output = match (framing, upstream, exchange.caller.call()) {
+        (BodyFraming::Chunked, Opened::Shared(_), _) => Output::Dechunked,
+        (BodyFraming::Chunked, Opened::Own(_), Some(_)) => Output::Chunked,
+        _ => Output::AsReceived,
+    };
+    Body::new(framing, output, limit)
+}
+
+/// Ask on a stream of a connection that is shared. `ends`: there is no body.
+fn ask(
+    exchange: &mut Exchange<'_>,
+    lease: &Lease,
+    head: &[u8],
+    ends: bool,
+) -> Result<Question, Failure> {
+    let Some(request) = heads::request(head, lease.scheme()) else {
+        exchange.note(
+            Flag::ClientProtocol,
+            format_args!("the request's target or host cannot be said in HTTP/2"),
+        );
+        return Err(Failure::Stop(
+            Reply::closing(400, Flag::ClientProtocol).into(),
+        ));
+    };
+    lease.ask(request, ends).map_err(|_| {
+        exchange.note(
+            Flag::UpstreamReset,
+            format_args!(
+                "the connection to endpoint {} ended before the request was sent",
+                lease.target().text
+            ),
+        );
+        Failure::Refused(Reply::new(503, Flag::UpstreamReset).into())
+    })
 }
 
 /// What becomes of the client's connection after a whole answer.
@@ -128,7 +216,7 @@ fn after(exchange: &Exchange<'_>, reusable: bool) -> After {
     if reusable {
         After::KeepAlive
     } else if !exchange.request().keep_alive()
-        && client.sent.get() <= AT_ONCE_BYTES
+        && exchange.caller.sent.get() <= AT_ONCE_BYTES
         && client.stream.is_quiet()
     {
         // It asked for the end, has sent nothing since, and an answer of this size has most likely arrived.
@@ -165,6 +253,8 @@ async fn both(
     mut up: Pin<&mut impl Future<Output = Result<(), PumpEnd>>>,
     mut down: Pin<&mut impl Future<Output = Result<Answered, Broken>>>,
     patience: &Patience<'_>,
+    client_gone: impl Fn(&mut Context<'_>) -> Poll<()>,
+    upstream: Sink<'_>,
 ) -> Result<Answered, Ended> {
     let progress = patience.progress;
     poll_fn(|cx| {
@@ -179,7 +269,7 @@ async fn both(
                 Err(PumpEnd::ToBroken) => {}
                 Err(end) => return Poll::Ready(Err(Ended::Up(end))),
             }
-            patience.upstream.submit();
+            upstream.submit();
             progress.uploaded.set(true);
             progress.asked_us.set(io::now_us());
         }
@@ -187,9 +277,7 @@ async fn both(
             return Poll::Ready(end.map_err(Ended::Down));
         }
         // While its body comes, a receive is waiting that notices it; at all other times nobody else would.
-        if (progress.uploaded.get() || progress.up.is_sending())
-            && patience.client.poll_broken(cx).is_ready()
-        {
+        if (progress.uploaded.get() || progress.up.is_sending()) && client_gone(cx).is_ready() {
             return Poll::Ready(Err(Ended::Down(Broken::ClientGone)));
         }
         if late
@@ -198,7 +286,7 @@ async fn both(
         {
             return Poll::Ready(Err(Ended::Late(late)));
         }
-        patience.arm();
+        patience.arm(cx);
         Poll::Pending
     })
     .await
@@ -208,38 +296,34 @@ async fn both(
 async fn download(
     exchange: &mut Exchange<'_>,
     admitted: &Admitted,
-    upstream: &Link,
+    upstream: Asked<'_>,
     progress: &Progress<'_>,
 ) -> Result<Answered, Broken> {
     let client = exchange.client;
     let mut interim = 0;
-    let rest = loop {
-        let rest = receive_head(exchange, upstream).await?;
+    let behind = loop {
+        let behind = receive_head(exchange, upstream).await?;
         match answer(exchange).status() {
-            101 => return upgrade(exchange, upstream, rest, progress).await,
+            101 => return upgrade(exchange, upstream, behind, progress).await,
             100..=199 => {
                 interim += 1;
                 if interim > MOST_INTERIM {
                     return Err(Broken::UpstreamNonsense("too many interim responses"));
                 }
-                upstream.unread(rest);
+                put_back(upstream, behind);
                 progress.told.set(true);
                 progress.asked_us.set(io::now_us());
                 progress.up.note_moved();
-                // RFC 9110 15.2: an HTTP/1.0 client does not know interim responses.
-                if exchange.request().version() != Version::Http10 {
-                    let head = head::interim(exchange, false);
-                    put(&client.stream, head, progress).await?;
-                    client.stream.submit();
-                }
+                inform(exchange, progress).await?;
             }
-            _ => break rest,
+            _ => break behind,
         }
     };
     let response = answer(exchange);
     let (framing_in, upstream_keeps) = (response.framing(), response.keep_alive());
     let status = response.status();
-    let (framing, output) = outgoing(framing_in, exchange.request().version());
+    let by_http2 = matches!(behind, Behind::Stream(_));
+    let (framing, output) = outgoing(framing_in, exchange.request().version(), by_http2);
     let client_reusable = framing != BodyFraming::UntilClose
         && progress.whole.get()
         && exchange.request().keep_alive()
@@ -250,36 +334,85 @@ async fn download(
     } else {
         ClientConnection::Close
     };
+    let mut body = Body::new(framing_in, output, u64::MAX);
+    let ends = match &behind {
+        Behind::Stream(stream) => body.is_done() || stream.is_end_stream(),
+        _ => body.is_done(),
+    };
     let head = head::response(exchange, admitted, framing, connection);
     exchange.facts_mut().note_answer(status);
-    put(&client.stream, head, progress).await?;
+    match exchange.caller.call() {
+        None => put(&client.stream, head, progress).await?,
+        Some(call) if call.answer(heads::response(status, &head), ends) => {}
+        Some(_) => return Err(Broken::ClientGone),
+    }
     progress.answering.set(true);
     progress.down.note_moved();
-    if framing != BodyFraming::UntilClose {
+    if framing != BodyFraming::UntilClose && exchange.caller.call().is_none() {
         // Its framing says that it is not whole; an orderly end delivers what has come so far.
         progress.cut.set(After::Linger);
     }
-
-    let mut body = Body::new(framing_in, output, u64::MAX);
-    body.push(rest);
-    let pumped = pump(&mut body, upstream, &client.stream, &progress.down).await;
-    pumped.map_err(endings::broken)?;
+    let stream;
+    let from = match (behind, upstream) {
+        (Behind::Stream(body), _) => {
+            stream = RefCell::new(body);
+            Source::Http2(&stream)
+        }
+        (Behind::Bytes(rest), Asked::Http1(link)) => {
+            body.push(rest);
+            Source::Http1(link)
+        }
+        _ => return Err(Broken::UpstreamNonsense("its answer has no body to read")),
+    };
+    if !body.is_done() || matches!(from, Source::Http1(_)) {
+        let pumped = pump(&mut body, from, exchange.who().sink(), &progress.down).await;
+        pumped.map_err(endings::broken)?;
+    }
     Ok(Answered::Whole {
         upstream_reusable: upstream_keeps && framing_in != BodyFraming::UntilClose,
         client_reusable,
     })
 }
 
+/// Pass an interim response on.
+async fn inform(exchange: &mut Exchange<'_>, progress: &Progress<'_>) -> Result<(), Broken> {
+    let client = &exchange.client.stream;
+    if let Some(call) = exchange.caller.call() {
+        let status = answer(exchange).status();
+        let head = head::interim(exchange, false);
+        return match call.inform(heads::response(status, &head)) {
+            true => Ok(()),
+            false => Err(Broken::ClientGone),
+        };
+    }
+    // RFC 9110 15.2: an HTTP/1.0 client does not know interim responses.
+    if exchange.request().version() != Version::Http10 {
+        let head = head::interim(exchange, false);
+        put(client, head, progress).await?;
+        client.submit();
+    }
+    Ok(())
+}
+
+/// What came with a head and is not of it is received again.
+fn put_back(upstream: Asked<'_>, behind: Behind) {
+    if let (Asked::Http1(link), Behind::Bytes(rest)) = (upstream, behind) {
+        link.unread(rest);
+    }
+}
+
 /// Queue a head for the client. Behind many interim heads there may be no room at once.
 async fn put(client: &Link, head: OutBuf, progress: &Progress<'_>) -> Result<(), Broken> {
     if client.room() == 0 {
-        progress
-            .down
-            .flush(client)
-            .await
-            .map_err(|_| Broken::ClientGone)?;
+        Sink::Http1(client).flush(&progress.down).await?;
     }
     client.queue(head).map_err(|_| Broken::ClientGone)
+}
+
+impl From<SinkBroken> for Broken {
+    fn from(_: SinkBroken) -> Broken {
+        Broken::ClientGone
+    }
 }
 
 /// The response's head, once it was received.
@@ -288,10 +421,14 @@ fn answer<'x>(exchange: &'x Exchange<'_>) -> Response<'x> {
     facts.answer.view(&facts.answer_bytes)
 }
 
-/// How a body that came so is sent to this client.
-fn outgoing(received: BodyFraming, client: Version) -> (BodyFraming, Output) {
+/// How a body that came so is sent to this client. `by_http2`: it came in frames, and chunked stands for a length that was not announced.
+fn outgoing(received: BodyFraming, client: Version, by_http2: bool) -> (BodyFraming, Output) {
     match (received, client) {
         (BodyFraming::Chunked, Version::Http10) => (BodyFraming::UntilClose, Output::Dechunked),
+        (BodyFraming::Chunked, Version::Http2) => (BodyFraming::Chunked, Output::Dechunked),
+        (BodyFraming::Chunked, Version::Http11) if by_http2 => {
+            (BodyFraming::Chunked, Output::Chunked)
+        }
         (BodyFraming::UntilClose, Version::Http11) => (BodyFraming::Chunked, Output::Chunked),
         (framing, _) => (framing, Output::AsReceived),
     }
@@ -300,8 +437,8 @@ fn outgoing(received: BodyFraming, client: Version) -> (BodyFraming, Output) {
 /// 101 is right only where it was asked for (a server that switches on its own speaks to nobody).
 async fn upgrade(
     exchange: &mut Exchange<'_>,
-    upstream: &Link,
-    rest: Buf,
+    upstream: Asked<'_>,
+    behind: Behind,
     progress: &Progress<'_>,
 ) -> Result<Answered, Broken> {
     if !(exchange.request().wants_websocket() && answer(exchange).is_websocket_upgrade()) {
@@ -314,6 +451,6 @@ async fn upgrade(
     put(&client.stream, head, progress).await?;
     exchange.facts_mut().note_answer(101);
     client.stream.submit();
-    upstream.unread(rest);
+    put_back(upstream, behind);
     Ok(Answered::Upgraded)
 }

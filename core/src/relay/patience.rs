@@ -2,8 +2,9 @@
 //! turn the state of the whole says what is waited for and since when, and both streams get that one deadline.
 
 use std::cell::Cell;
+use std::task::Context;
 
-use ringway_io as io;
+use ringway_io::{self as io, Alarm};
 
 use super::body::Traffic;
 use crate::flow::After;
@@ -50,8 +51,7 @@ pub(super) enum Late {
 /// The deadlines of one relay.
 #[derive(Debug)]
 pub(super) struct Patience<'x> {
-    pub(super) client: &'x Link,
-    pub(super) upstream: &'x Link,
+    pub(super) waits: Waits<'x>,
     pub(super) progress: &'x Progress<'x>,
     pub(super) timeouts: Timeouts,
     pub(super) body_ms: u32,
@@ -61,6 +61,58 @@ pub(super) struct Patience<'x> {
     pub(super) expects_continue: bool,
     /// Acknowledged bytes of the client and the upstream when a send was last found late.
     pub(super) seen: Cell<(u64, u64)>,
+}
+
+/// What wakes us when a deadline has passed.
+#[derive(Debug)]
+pub(super) enum Waits<'x> {
+    /// Both connections are the exchange's own: whatever is waited for on them ends in time.
+    Links {
+        client: &'x Link,
+        upstream: &'x Link,
+    },
+    /// One of them is shared with other exchanges.
+    Alarm(Alarm),
+}
+
+impl Waits<'_> {
+    fn set(&self, ms: u32) {
+        match self {
+            Waits::Links { client, upstream } => {
+                client.set_deadline(ms);
+                upstream.set_deadline(ms);
+            }
+            Waits::Alarm(alarm) => alarm.set(ms),
+        }
+    }
+
+    fn take_late(&self) -> bool {
+        match self {
+            Waits::Links { client, upstream } => {
+                let late = client.is_timed_out() || upstream.is_timed_out();
+                if late {
+                    client.clear_deadline();
+                    upstream.clear_deadline();
+                }
+                late
+            }
+            Waits::Alarm(alarm) => {
+                let late = alarm.is_over();
+                if late {
+                    alarm.clear();
+                }
+                late
+            }
+        }
+    }
+
+    /// Bytes that the client and the upstream have acknowledged. A stream's progress is seen piece by piece, so that it needs none of this.
+    fn acknowledged(&self) -> (u64, u64) {
+        match self {
+            Waits::Links { client, upstream } => (acknowledged(client), acknowledged(upstream)),
+            Waits::Alarm(_) => (0, 0),
+        }
+    }
 }
 
 impl Patience<'_> {
@@ -90,26 +142,24 @@ impl Patience<'_> {
         }
     }
 
-    /// Give both streams the deadline of what is waited for now.
-    pub(super) fn arm(&self) {
+    /// Set the deadline of what is waited for now.
+    pub(super) fn arm(&self, cx: &mut Context<'_>) {
         let (_, since_us, ms) = self.wait();
         let end = since_us + u64::from(ms) * 1000;
         let ms = crate::exchange::clamp(
             u32::MAX,
             Some(self.ends_us.map_or(end, |total| total.min(end))),
         );
-        self.client.set_deadline(ms);
-        self.upstream.set_deadline(ms);
+        self.waits.set(ms);
+        if let Waits::Alarm(alarm) = &self.waits {
+            // To be woken; whether it is over is asked in the next turn.
+            let _ = alarm.poll(cx);
+        }
     }
 
     /// Whether a deadline has passed. It is taken off, so that what has come meanwhile is still received.
     pub(super) fn take_late(&self) -> bool {
-        let late = self.client.is_timed_out() || self.upstream.is_timed_out();
-        if late {
-            self.client.clear_deadline();
-            self.upstream.clear_deadline();
-        }
-        late
+        self.waits.take_late()
     }
 
     /// What was late, after a turn in which nothing moved. None if whoever is waited for does take bytes, only slowly: a send is
@@ -119,7 +169,7 @@ impl Patience<'_> {
         if self.ends_us.is_some_and(|end| io::now_us() >= end) {
             return Some(late);
         }
-        let now = (acknowledged(self.client), acknowledged(self.upstream));
+        let now = self.waits.acknowledged();
         let before = self.seen.replace(now);
         let takes = match late {
             Late::Taking => now.1 != before.1,

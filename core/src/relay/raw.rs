@@ -98,8 +98,8 @@ async fn between(
         &client.stream,
         &upstream.stream,
         idle_ms,
-        &client.received,
-        &client.sent,
+        &exchange.caller.received,
+        &exchange.caller.sent,
     )
     .await
 }

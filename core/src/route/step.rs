@@ -11,7 +11,7 @@ use crate::exchange::{Exchange, Facts};
 use crate::flow::Stop;
 use crate::outcome::Flag;
 use crate::plan::ActionPlan;
-use crate::session::http1::Received;
+use crate::session::Received;
 use crate::session::tcp::Heard;
 
 /// Proof that a route took the request and named a cluster. Only [`find`] and [`of_listener`] make it.

@@ -6,11 +6,13 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::task::Poll;
 
-use ringway_io as io;
+use ringway_io::{self as io, Buf};
 use ringway_protocols::http1::RequestFault;
 
+use super::http2;
 use crate::accept::Client;
 use crate::answer::Reply;
+use crate::caller::Caller;
 use crate::exchange::{Exchange, Facts};
 use crate::flow::{self, After, Stop};
 use crate::lane::Lane;
@@ -28,16 +30,10 @@ const LINGER_FLUSH_MS: u32 = 30_000;
 /// While we are closing, a connection that has not sent its first request gets so long.
 const LAST_REQUEST_MS: u32 = 500;
 
-/// Proof that a whole, valid head was received. Only [`receive`] makes it.
-#[derive(Debug)]
-pub(crate) struct Received {
-    _only_here: (),
-}
-
 /// Serve requests until the connection ends.
 pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let _seat = lane.enter_session(waker, client.door.cells());
+    let seat = lane.enter_session(waker, client.door.cells());
     if proxied::receive(&mut client, &lane).await.is_err() {
         return;
     }
@@ -55,7 +51,7 @@ pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
             Next::Request => {}
             Next::Close(after) => break after,
         }
-        let after = io::pooled(flow::exchange(&client, &lane)).await;
+        let after = io::pooled(flow::exchange(&client, &lane, Caller::alone(first))).await;
         if after != After::KeepAlive {
             break after;
         }
@@ -66,6 +62,9 @@ pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
         // Pooled: it is larger than an idle connection should be.
         After::Linger => io::pooled(linger(&client.stream)).await,
         After::Abort => client.stream.abort(),
+        After::Http2 => {
+            io::spawn(http2::serve(client, lane, seat));
+        }
     }
 }
 
@@ -127,7 +126,7 @@ async fn next_request(client: &Client, lane: &Lane, first: bool) -> Next {
 }
 
 /// Receive the head of the next request. Bytes behind it stay in the stream.
-pub(crate) async fn receive(exchange: &mut Exchange<'_>) -> Result<Received, Stop> {
+pub(super) async fn receive(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     let stream = &exchange.client.stream;
     stream.set_deadline(exchange.listener().headers_ms);
     let limits = exchange.listener().limits;
@@ -158,16 +157,29 @@ pub(crate) async fn receive(exchange: &mut Exchange<'_>) -> Result<Received, Sto
             Ok(Some(())) => {
                 stream.unread(buf);
                 stream.clear_deadline();
-                exchange.facts_mut().parsed = true;
-                exchange.note_client();
-                exchange.note_id();
-                return Ok(Received { _only_here: () });
+                return Ok(());
             }
             Ok(None) if bytes.is_empty() => bytes.extend_from_slice(&buf),
             Ok(None) => {}
+            Err(RequestFault::Http2OnPlainPort) if exchange.caller.may_be_http2() => {
+                return Err(by_http2(exchange, buf));
+            }
             Err(fault) => return Err(refused(exchange, fault)),
         }
     }
+}
+
+/// The beginning of HTTP/2: all that came goes back, `last` came last.
+fn by_http2(exchange: &Exchange<'_>, last: Buf) -> Stop {
+    let stream = &exchange.client.stream;
+    let bytes = &exchange.facts().bytes;
+    if bytes.is_empty() {
+        stream.unread(last);
+        return Stop::Http2;
+    }
+    // It came in pieces, and the last one is among them.
+    stream.unread_copy(bytes);
+    Stop::Http2
 }
 
 /// Not more than the line ends that may stand in front of a request.
@@ -214,7 +226,7 @@ fn failed(exchange: &mut Exchange<'_>, kind: ErrorKind) -> Stop {
     Stop::End(After::Close)
 }
 
-fn refused(exchange: &mut Exchange<'_>, fault: RequestFault) -> Stop {
+pub(super) fn refused(exchange: &mut Exchange<'_>, fault: RequestFault) -> Stop {
     exchange
         .listener()
         .cells

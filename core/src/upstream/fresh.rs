@@ -7,7 +7,7 @@ use ringway_balancer::Permit;
 use ringway_io::{self as io, OutBuf};
 
 use super::{Ties, Upstream};
-use crate::accept::Client;
+use crate::caller::Who;
 use crate::lane::Lane;
 use crate::plan::{ClusterPlan, Target};
 use crate::queue::{self, NoPlace, Turn};
@@ -25,12 +25,26 @@ pub(crate) enum OpenFault {
     Failed(std::io::Error),
 }
 
+impl OpenFault {
+    /// The same, for another one who waited.
+    pub(super) fn again(&self) -> OpenFault {
+        match self {
+            OpenFault::NoPlace => OpenFault::NoPlace,
+            OpenFault::ClientGone => OpenFault::ClientGone,
+            OpenFault::TimedOut => OpenFault::TimedOut,
+            OpenFault::Failed(error) => {
+                OpenFault::Failed(std::io::Error::new(error.kind(), error.to_string()))
+            }
+        }
+    }
+}
+
 /// A place in the limit for a connection to `target`, or a connection that another exchange of this worker gives back meanwhile.
 pub(crate) async fn place(
     cluster: &ClusterPlan,
     target: &Arc<Target>,
     lane: &Lane,
-    client: &Client,
+    who: Who<'_>,
     queue_ms: u32,
     header: &[u8],
 ) -> Result<Turn<Upstream>, OpenFault> {
@@ -41,7 +55,7 @@ pub(crate) async fn place(
         let mut pool = lane.pool.borrow_mut();
         pool.take_or_wait(target, header, cx.waker())
     };
-    let turn = queue::wait(&cluster.connections, queue_ms, client, returned).await;
+    let turn = queue::wait(&cluster.connections, queue_ms, who, returned).await;
     turn.map_err(OpenFault::from)
 }
 
@@ -49,17 +63,17 @@ pub(crate) async fn place(
 pub(crate) async fn own_place(
     cluster: &ClusterPlan,
     lane: &Lane,
-    client: &Client,
+    who: Who<'_>,
     queue_ms: u32,
 ) -> Result<Permit, OpenFault> {
     if let Some(place) = at_once(cluster, lane) {
         return Ok(place);
     }
-    let place = queue::place(&cluster.connections, queue_ms, client).await;
+    let place = queue::place(&cluster.connections, queue_ms, who).await;
     place.map_err(OpenFault::from)
 }
 
-fn at_once(cluster: &ClusterPlan, lane: &Lane) -> Option<Permit> {
+pub(super) fn at_once(cluster: &ClusterPlan, lane: &Lane) -> Option<Permit> {
     let gate = &cluster.connections;
     gate.try_enter().or_else(|| {
         // An idle connection to another endpoint is worth less than a request that waits.

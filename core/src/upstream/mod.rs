@@ -1,17 +1,55 @@
-//! Step 7: a connection to the endpoint that was picked: an idle one from this worker's pool, or a fresh one.
+//! Step 7: a connection to the endpoint that was picked: an idle one from this worker's pool, a fresh one, or with HTTP/2 a stream of one that
+//! others use too.
 
 pub(crate) mod aim;
 pub(crate) mod announce;
 pub(crate) mod fresh;
 pub(crate) mod pool;
+pub(crate) mod shared;
 
 use std::sync::Arc;
 
 use ringway_balancer::{Gate, Permit};
 
+use self::shared::Lease;
 use crate::link::Link;
 use crate::observe::ClusterCells;
 use crate::plan::{ClusterPlan, Target};
+
+/// What an exchange asks an endpoint by.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// A connection of its own (HTTP/1.1).
+    Own(Upstream),
+    /// A place on a connection of HTTP/2.
+    Shared(Lease),
+}
+
+impl Opened {
+    pub(crate) fn target(&self) -> &Arc<Target> {
+        match self {
+            Opened::Own(upstream) => &upstream.target,
+            Opened::Shared(lease) => lease.target(),
+        }
+    }
+
+    /// It has served before: it may have been closed at the other end just now.
+    pub(crate) fn is_reused(&self) -> bool {
+        match self {
+            Opened::Own(upstream) => upstream.reused,
+            Opened::Shared(lease) => lease.is_reused(),
+        }
+    }
+
+    /// What was asked must not be taken for whole, nor an answer's rest for something else: a connection is reset. A stream is by itself,
+    /// when the exchange lets go of it.
+    pub(crate) fn abort(self) {
+        match self {
+            Opened::Own(upstream) => upstream.stream.abort(),
+            Opened::Shared(_) => {}
+        }
+    }
+}
 
 /// A connection to an endpoint, in use by one exchange.
 #[derive(Debug)]

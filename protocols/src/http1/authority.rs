@@ -23,7 +23,7 @@ pub(crate) fn is_valid(bytes: &[u8], at: Range<usize>) -> bool {
     }
 }
 
-fn is_authority(text: &[u8]) -> bool {
+pub(crate) fn is_authority(text: &[u8]) -> bool {
     let (host_is_valid, port) = match text {
         [b'[', rest @ ..] => {
             let Some(end) = memchr::memchr(b']', rest) else {

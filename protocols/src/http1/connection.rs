@@ -34,7 +34,7 @@ impl ConnectionOptions {
 
     /// RFC 9112 section 9.3.
     pub(crate) fn persists(self, version: Version) -> bool {
-        !self.close && (version == Version::Http11 || self.keep_alive)
+        !self.close && (version != Version::Http10 || self.keep_alive)
     }
 }
 

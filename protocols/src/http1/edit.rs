@@ -280,6 +280,7 @@ pub(crate) fn put_via(out: &mut Vec<u8>, version: Version, name: &[u8]) {
         match version {
             Version::Http10 => b"Via: 1.0 ",
             Version::Http11 => b"Via: 1.1 ",
+            Version::Http2 => b"Via: 2.0 ",
         },
     );
     put(out, name);

@@ -38,6 +38,11 @@ pub use via::times_seen;
 pub use write_request::write_request;
 pub use write_response::write_response;
 
+pub(crate) use authority::is_authority;
+pub(crate) use octets::{decimal, is_ows, is_text, is_token, is_token_octet, put_decimal};
+pub(crate) use target::is_target;
+pub(crate) use trailers::may_trail;
+
 /// What a head may be at most.
 #[derive(Debug, Clone, Copy)]
 pub struct HeadLimits {
@@ -57,4 +62,6 @@ pub enum Version {
     /// HTTP/1.1.
     #[default]
     Http11,
+    /// HTTP/2, for a head that came so and was written into the form of HTTP/1.1 (see [`crate::http2`]).
+    Http2,
 }

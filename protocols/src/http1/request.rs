@@ -183,6 +183,11 @@ impl RequestHead {
         Ok(())
     }
 
+    /// The head that was parsed was written from one of HTTP/2.
+    pub fn came_by_http2(&mut self) {
+        self.version = Version::Http2;
+    }
+
     /// The head with its bytes: those that the last successful `parse` was given.
     pub fn view<'a>(&'a self, bytes: &'a [u8]) -> Request<'a> {
         Request { head: self, bytes }
@@ -334,7 +339,7 @@ impl<'a> Request<'a> {
 
     /// Waits for a 100 before it sends its body. HTTP/1.0 cannot, and without a body it means nothing (RFC 9110 section 10.1.1).
     pub fn expects_continue(&self) -> bool {
-        self.head.version == Version::Http11
+        self.head.version != Version::Http10
             && !self.is_bodyless()
             && self
                 .known(Known::Expect)
@@ -344,7 +349,7 @@ impl<'a> Request<'a> {
     /// `Upgrade: websocket` asked for properly (RFC 6455 4.1: GET, HTTP/1.1, Connection: upgrade, no body). `websocket` must be
     /// the only protocol offered, so that the answer can mean nothing else.
     pub fn wants_websocket(&self) -> bool {
-        self.head.version == Version::Http11
+        self.head.version != Version::Http10
             && self.method() == b"GET"
             && self.is_bodyless()
             && is_websocket(&self.head.table, self.bytes)

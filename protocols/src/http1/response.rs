@@ -130,6 +130,11 @@ impl ResponseHead {
         Some(cr + 2)
     }
 
+    /// The head that was parsed was written from one of HTTP/2.
+    pub fn came_by_http2(&mut self) {
+        self.version = Version::Http2;
+    }
+
     /// The head with its bytes: those that the last successful `parse` was given.
     pub fn view<'a>(&'a self, bytes: &'a [u8]) -> Response<'a> {
         Response { head: self, bytes }
@@ -204,7 +209,7 @@ impl<'a> Response<'a> {
     /// Where the status line stands, with its CRLF, if it is as we would write it.
     pub(crate) fn canonical_line(&self) -> Option<Range<usize>> {
         let reason = self.head.reason;
-        (self.head.version == Version::Http11 && reason.start() == REASON)
+        (self.head.version != Version::Http10 && reason.start() == REASON)
             .then(|| 0..reason.end() + 2)
     }
 
@@ -228,7 +233,7 @@ impl<'a> Response<'a> {
     /// 101 with `Upgrade: websocket` and `Connection: upgrade`.
     pub fn is_websocket_upgrade(&self) -> bool {
         self.head.status == 101
-            && self.head.version == Version::Http11
+            && self.head.version != Version::Http10
             && is_websocket(&self.head.table, self.bytes)
     }
 

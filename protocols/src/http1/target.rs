@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::RequestFault;
 use super::authority;
 use super::field::starts_with;
+use super::scan::target_end;
 use super::table::Span;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -73,4 +74,9 @@ fn authority_of_absolute(bytes: &[u8], at: Range<usize>) -> Result<Range<usize>,
         true => Ok(start..start + length),
         false => Err(RequestFault::TargetAuthority),
     }
+}
+
+/// Every octet may stand in a target.
+pub(crate) fn is_target(text: &[u8]) -> bool {
+    target_end(text, 0) == text.len()
 }

@@ -53,7 +53,7 @@ pub fn parse_trailers(
 
 /// RFC 9110 section 6.5.1: no field that is needed for framing, routing, authentication, as a modifier of the request, as control of
 /// the response, or for reading the content.
-fn may_trail(name: &[u8]) -> bool {
+pub(crate) fn may_trail(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 27] = [
         b"accept-encoding",
         b"age",

@@ -34,7 +34,7 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdi
     let mut lines = HeadWriter::new(out, request.bytes);
     let line_stays = edit.target.is_none()
         && head.target.form != Form::Absolute
-        && request.version() == Version::Http11;
+        && request.version() != Version::Http10;
     if line_stays {
         lines.keep(request.line());
     } else {
@@ -209,7 +209,7 @@ impl Writer<'_> {
     }
 
     fn put_te(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-        let passes = !self.edit.websocket && self.request.version() == Version::Http11;
+        let passes = !self.edit.websocket && self.request.version() != Version::Http10;
         if passes && !self.written.te && takes_trailers(value) {
             self.written.te = true;
             put_field(out, name, b"trailers");

@@ -168,8 +168,10 @@ fn never_has_length(status: u16) -> bool {
 /// Persistence is said where it is not the default of the client's version (RFC 9112 section 9.3).
 pub(crate) fn put_connection(out: &mut Vec<u8>, connection: ClientConnection, client: Version) {
     match (connection, client) {
+        // HTTP/2 has frames for it.
+        (_, Version::Http2) => {}
         (ClientConnection::Close, _) => put(out, b"Connection: close\r\n"),
         (ClientConnection::KeepAlive, Version::Http10) => put(out, b"Connection: keep-alive\r\n"),
-        (ClientConnection::KeepAlive, Version::Http11) => {}
+        (ClientConnection::KeepAlive, _) => {}
     }
 }

@@ -1,0 +1,122 @@
+//! Heads between the library's form and the one that both versions share. What may stand in them is judged in `ringway_protocols::http2`; here
+//! are only the two conversions.
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Method, Request, Response, StatusCode, Uri, request, response};
+use ringway_protocols::http1::{Known, Version};
+use ringway_protocols::http2::{self, HeadFault, Pseudo};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A client's request as the octets of a head.
+pub(crate) fn write_request(
+    out: &mut Vec<u8>,
+    request: &request::Parts,
+    ends: bool,
+) -> Result<(), HeadFault> {
+    let uri = &request.uri;
+    let pseudo = Pseudo {
+        method: request.method.as_str().as_bytes(),
+        scheme: uri.scheme_str().map(str::as_bytes),
+        authority: uri.authority().map(|a| a.as_str().as_bytes()),
+        path: uri
+            .path_and_query()
+            .map_or(&b""[..], |p| p.as_str().as_bytes()),
+    };
+    http2::write_request_head(out, &pseudo, || fields(&request.headers), ends)
+}
+
+/// An upstream's response as the octets of a head.
+pub(crate) fn write_response(
+    out: &mut Vec<u8>,
+    response: &response::Parts,
+    unannounced: &[u8],
+) -> Result<(), HeadFault> {
+    let status = response.status.as_u16();
+    http2::write_response_head(out, status, fields(&response.headers), unannounced)
+}
+
+/// A trailer section as lines.
+pub(crate) fn write_trailers(out: &mut Vec<u8>, trailers: &HeaderMap) -> Result<(), HeadFault> {
+    http2::write_trailers(out, fields(trailers))
+}
+
+fn fields(map: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    map.iter()
+        .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
+}
+
+/// The head that `write_request` of HTTP/1.1 wrote, as a request. None where it cannot be said in HTTP/2 (a target or an authority that the
+/// library does not know how to hold).
+pub(crate) fn request(head: &[u8], scheme: Scheme) -> Option<Request<()>> {
+    let (method, target) = http2::request_line(head)?;
+    let head = Bytes::copy_from_slice(head);
+    let path = PathAndQuery::from_maybe_shared(head.slice(target)).ok()?;
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = Some(path);
+    let mut request = Request::new(());
+    let authority = http2::host(&head).unwrap_or(0..0);
+    if authority.is_empty() {
+        // Only a client of HTTP/1.0 may leave it out; the library lets a request do without if it came so.
+        *request.version_mut() = http::Version::HTTP_11;
+    } else {
+        parts.authority = Some(Authority::from_maybe_shared(head.slice(authority)).ok()?);
+        parts.scheme = Some(scheme);
+        *request.version_mut() = http::Version::HTTP_2;
+    }
+    *request.method_mut() = Method::from_bytes(&head[method]).ok()?;
+    *request.uri_mut() = Uri::from_parts(parts).ok()?;
+    *request.headers_mut() = map(&head, true);
+    Some(request)
+}
+
+/// The head that `write_response` or `answer` of HTTP/1.1 wrote, as a response.
+pub(crate) fn response(status: u16, head: &[u8]) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.version_mut() = http::Version::HTTP_2;
+    *response.headers_mut() = map(&Bytes::copy_from_slice(head), true);
+    response
+}
+
+/// Lines of a trailer section, as a map.
+pub(crate) fn trailers(lines: &[u8]) -> HeaderMap {
+    map(&Bytes::copy_from_slice(lines), false)
+}
+
+fn map(head: &Bytes, has_first_line: bool) -> HeaderMap {
+    let mut map = HeaderMap::with_capacity(16);
+    for line in http2::lines(head, has_first_line) {
+        let name = match line.known {
+            Known::XForwardedFor => Ok(FORWARDED_FOR),
+            Known::XForwardedProto => Ok(FORWARDED_PROTO),
+            Known::XForwardedHost => Ok(FORWARDED_HOST),
+            Known::XForwardedPort => Ok(FORWARDED_PORT),
+            Known::XRequestId => Ok(REQUEST_ID),
+            _ => HeaderName::from_bytes(&head[line.name]),
+        };
+        // The reader has found both to be right.
+        if let (Ok(name), Ok(value)) =
+            (name, HeaderValue::from_maybe_shared(head.slice(line.value)))
+        {
+            // Bounded by the limit on fields, far below what the map can hold.
+            let _ = map.try_append(name, value);
+        }
+    }
+    map
+}
+
+/// How the log calls it.
+pub(crate) fn version_text(version: Version) -> &'static str {
+    match version {
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 => "HTTP/1.1",
+        Version::Http2 => "HTTP/2",
+    }
+}

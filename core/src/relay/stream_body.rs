@@ -1,0 +1,136 @@
+//! One body that comes by HTTP/2, to wherever it goes. The sender's window opens by what the receiver has taken, so that one who reads slowly bounds
+//! what waits here. The library has checked the body against its Content-Length.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::Write as _;
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::HeaderMap;
+use ringway_io::OutBuf;
+use ringway_protocols::http1::ChunkFault;
+
+use super::body::{Body, BodyFault, Output, PumpEnd, Traffic, put};
+use super::side::Sink;
+use crate::http2::heads;
+
+/// Places in the send queue that a piece takes.
+const PIECE_SEGMENTS: usize = 1;
+
+/// Move a whole body, see [`super::body::pump`].
+pub(super) async fn pump(
+    body: &mut Body,
+    from: &RefCell<RecvStream>,
+    to: Sink<'_>,
+    traffic: &Traffic<'_>,
+) -> Result<(), PumpEnd> {
+    while let Some(data) = next(from, to, traffic).await? {
+        traffic.note_touched();
+        let n = data.len();
+        body.count(n).map_err(PumpEnd::Fault)?;
+        traffic.count(body.payload());
+        if n > 0 {
+            while !to.has_room(PIECE_SEGMENTS) {
+                to.flush(traffic).await?;
+            }
+            put_piece(body.output(), data, to);
+            if from.borrow().is_end_stream() {
+                // Known with the last piece: both leave in one frame.
+                to.end();
+            }
+            // A peer that takes it slowly keeps its sender's window shut.
+            if !to.is_empty() {
+                to.flush(traffic).await?;
+            }
+        }
+        // A stream that was reset meanwhile tells it with the next piece.
+        let _ = from.borrow_mut().flow_control().release_capacity(n);
+    }
+    let trailers = trailers(from).await?;
+    end(body.output(), trailers, to, traffic).await
+}
+
+/// The next piece; None at the body's end.
+async fn next(
+    from: &RefCell<RecvStream>,
+    to: Sink<'_>,
+    traffic: &Traffic<'_>,
+) -> Result<Option<Bytes>, PumpEnd> {
+    let mut waited = false;
+    let piece = poll_fn(|cx| {
+        let polled = from.borrow_mut().poll_data(cx);
+        if polled.is_pending() && !std::mem::replace(&mut waited, true) {
+            to.submit();
+        }
+        polled
+    })
+    .await;
+    if waited {
+        traffic.note_moved();
+    }
+    piece.transpose().map_err(from_broken)
+}
+
+async fn trailers(from: &RefCell<RecvStream>) -> Result<Option<HeaderMap>, PumpEnd> {
+    let trailers = poll_fn(|cx| match from.borrow_mut().poll_trailers(cx) {
+        Poll::Ready(trailers) => Poll::Ready(trailers),
+        Poll::Pending => Poll::Pending,
+    });
+    trailers.await.map_err(from_broken)
+}
+
+fn from_broken(error: h2::Error) -> PumpEnd {
+    PumpEnd::FromBroken(std::io::Error::other(error))
+}
+
+fn put_piece(output: Output, data: Bytes, to: Sink<'_>) {
+    match to {
+        Sink::Http2(sending) => {
+            if let Some(sending) = &mut *sending.borrow_mut() {
+                sending.put(data.into());
+            }
+        }
+        Sink::Http1(_) => {
+            let mut out = OutBuf::take();
+            if output == Output::Chunked {
+                // Writing to a buffer in memory cannot fail.
+                let _ = write!(*out, "{:x}\r\n", data.len());
+            }
+            out.extend_from_slice(&data);
+            if output == Output::Chunked {
+                out.extend_from_slice(b"\r\n");
+            }
+            put(to, out);
+        }
+    }
+}
+
+/// The end of the body, with its trailers.
+async fn end(
+    output: Output,
+    trailers: Option<HeaderMap>,
+    to: Sink<'_>,
+    traffic: &Traffic<'_>,
+) -> Result<(), PumpEnd> {
+    let mut lines = OutBuf::take();
+    let chunked = output == Output::Chunked && matches!(to, Sink::Http1(_));
+    if chunked {
+        lines.extend_from_slice(b"0\r\n");
+    }
+    if let Some(trailers) = &trailers {
+        heads::write_trailers(&mut lines, trailers)
+            .map_err(|_| PumpEnd::Fault(BodyFault::Chunk(ChunkFault::TrailerField)))?;
+    }
+    if chunked {
+        lines.extend_from_slice(b"\r\n");
+        while !to.has_room(PIECE_SEGMENTS) {
+            to.flush(traffic).await?;
+        }
+        put(to, lines);
+    } else {
+        to.put_trailers(&lines);
+    }
+    Ok(to.finish(traffic).await?)
+}

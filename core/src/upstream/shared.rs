@@ -1,0 +1,478 @@
+//! A worker's connections of HTTP/2 to endpoints. Several exchanges use one at once, up to what the peer allows; then another is opened. One is
+//! opened at a time per endpoint, and whoever asks meanwhile waits for it, so that a burst does not become a burst of connections.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use h2::client::{self, Connection, ResponseFuture, SendRequest};
+use http::Request;
+use http::uri::Scheme;
+use ringway_balancer::Gate;
+use ringway_io::{self as io, OutBuf};
+
+use super::Upstream;
+use super::fresh::{self, OpenFault};
+use crate::caller::Who;
+use crate::http2::face::{Face, Held};
+use crate::http2::{CONNECTION_WINDOW, HEADER_LIST, Octets, SEND_BUFFER, STREAM_WINDOW, Sending};
+use crate::lane::{Lane, LanePlan};
+use crate::plan::{Plan, Target};
+use crate::queue;
+
+/// Exchanges on one connection at most, whatever the peer allows. Far above what is of use; bounds what the end of one connection ends.
+const MOST_STREAMS: usize = 1024;
+/// No peer can allow so many: its SETTINGS have not come. Before them nobody knows how many it takes, nor whether it speaks HTTP/2 at all.
+const UNKNOWN_STREAMS: usize = 1 << 40;
+/// A connection that nobody uses is kept so long (semantics 54).
+const IDLE_MS: u64 = 5 * 60 * 1000;
+/// A connection that has been silent for so long is pinged,
+const PING_AFTER_MS: u32 = 30_000;
+/// and closed if nothing comes back in this time.
+const PONG_MS: u32 = 10_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct SharedUpstreams {
+    /// Oldest first; the first one with room is taken, so that the surplus falls idle.
+    connections: Vec<Rc<Shared>>,
+    opening: Vec<Rc<Opening>>,
+    /// Exchanges that wait for a place, by endpoint.
+    waiting: Vec<(u32, Waker)>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Shared {
+    asks: RefCell<SendRequest<Octets>>,
+    target: Arc<Target>,
+    /// The PROXY header that it began with.
+    header: Box<[u8]>,
+    /// The cluster's `limits.connections`.
+    gate: Arc<Gate>,
+    lane: Rc<Lane>,
+    in_use: Cell<usize>,
+    /// It has served before.
+    used: Cell<bool>,
+    /// Takes no more: its endpoint is gone, or its place is wanted.
+    closed: Cell<bool>,
+    idle_since_ms: Cell<u64>,
+    /// Of the task that reads and writes its frames.
+    waker: RefCell<Option<Waker>>,
+}
+
+/// A connection on its way.
+#[derive(Debug)]
+struct Opening {
+    target: Arc<Target>,
+    header: Box<[u8]>,
+    /// Why it did not come about.
+    failed: RefCell<Option<OpenFault>>,
+    done: Cell<bool>,
+}
+
+/// A place on a connection, for one exchange.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    shared: Rc<Shared>,
+    reused: bool,
+}
+
+/// What was asked, and what comes back.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) answer: RefCell<ResponseFuture>,
+    pub(crate) sending: RefCell<Option<Sending>>,
+}
+
+impl Lease {
+    pub(crate) fn target(&self) -> &Arc<Target> {
+        &self.shared.target
+    }
+
+    pub(crate) fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// What `:scheme` says.
+    pub(crate) fn scheme(&self) -> Scheme {
+        Scheme::HTTP
+    }
+
+    /// Send a request's head; `ends`: it is all of the request. An error says that nothing was sent.
+    pub(crate) fn ask(&self, request: Request<()>, ends: bool) -> Result<Question, h2::Error> {
+        let (answer, stream) = self.shared.asks.borrow_mut().send_request(request, ends)?;
+        let sending = match ends {
+            true => Sending::ended(stream),
+            false => Sending::new(stream),
+        };
+        Ok(Question {
+            answer: RefCell::new(answer),
+            sending: RefCell::new(Some(sending)),
+        })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        let in_use = shared.in_use.get() - 1;
+        shared.in_use.set(in_use);
+        if in_use == 0 {
+            shared.idle_since_ms.set(io::now_ms());
+            shared.wake();
+        }
+        let mut all = shared.lane.shared_upstreams.borrow_mut();
+        all.wake_waiting(shared.target.id);
+    }
+}
+
+impl Shared {
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Nobody uses it, and nobody will or should.
+    fn is_over(&self) -> bool {
+        self.in_use.get() == 0
+            && (self.closed.get()
+                || self.gate.waiting() > 0
+                || io::now_ms().saturating_sub(self.idle_since_ms.get()) > IDLE_MS)
+    }
+
+    fn fits(&self, target: &Arc<Target>, header: &[u8]) -> bool {
+        self.target.is_same(target) && *self.header == *header && !self.closed.get()
+    }
+
+    /// A place, if there is one and the connection stands.
+    fn lease(self: &Rc<Shared>) -> Option<Lease> {
+        let asks = self.asks.borrow();
+        if self.in_use.get() >= asks.current_max_send_streams().min(MOST_STREAMS) {
+            return None;
+        }
+        drop(asks);
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.asks.borrow_mut().poll_ready(&mut cx) {
+            Poll::Ready(Ok(())) => {}
+            // A request of before has not left yet.
+            Poll::Pending => return None,
+            // It has ended, or was told to go away.
+            Poll::Ready(Err(_)) => {
+                self.closed.set(true);
+                self.wake();
+                return None;
+            }
+        }
+        self.in_use.set(self.in_use.get() + 1);
+        let reused = self.used.replace(true);
+        Some(Lease {
+            shared: self.clone(),
+            reused,
+        })
+    }
+}
+
+impl SharedUpstreams {
+    fn take(&self, target: &Arc<Target>, header: &[u8]) -> Option<Lease> {
+        let fitting = self.connections.iter().filter(|c| c.fits(target, header));
+        fitting.map(Shared::lease).find_map(|lease| lease)
+    }
+
+    fn wake_waiting(&mut self, id: u32) {
+        self.waiting.retain(|(waits, waker)| {
+            let stays = *waits != id;
+            if !stays {
+                waker.wake_by_ref();
+            }
+            stays
+        });
+    }
+
+    /// A reload: connections to endpoints that are gone take no more.
+    pub(crate) fn keep_only(&self, plan: &Plan) {
+        for shared in &self.connections {
+            let mut targets = plan.clusters.iter().flat_map(|c| &c.targets);
+            if !targets.any(|t| t.is_kin(&shared.target)) {
+                shared.closed.set(true);
+                shared.wake();
+            }
+        }
+    }
+
+    /// Close what is over its time, or holds a place that somebody waits for.
+    pub(crate) fn sweep(&self) {
+        let over = self.connections.iter().filter(|c| c.is_over());
+        over.for_each(|shared| shared.wake());
+    }
+
+    /// The process is on its way out: what nobody uses is closed.
+    pub(crate) fn close_idle(&self) {
+        for shared in self.connections.iter().filter(|c| c.in_use.get() == 0) {
+            shared.closed.set(true);
+            shared.wake();
+        }
+    }
+}
+
+/// What is needed to open a connection, whoever wants it.
+#[derive(Debug)]
+pub(crate) struct Wanted<'w> {
+    pub(crate) plan: &'w Rc<LanePlan>,
+    /// By index in the plan.
+    pub(crate) cluster: usize,
+    pub(crate) target: &'w Arc<Target>,
+    pub(crate) header: Option<&'w [u8]>,
+    pub(crate) connect_ms: u32,
+    /// The wait for a place ends after so long.
+    pub(crate) patience_ms: u32,
+}
+
+/// A place on a connection to `target`: at once, or when one was opened, or when another exchange leaves its own.
+pub(crate) async fn lease(
+    lane: &Rc<Lane>,
+    who: Who<'_>,
+    wanted: Wanted<'_>,
+) -> Result<Lease, OpenFault> {
+    let header = wanted.header.unwrap_or_default();
+    if let Some(lease) = lane.shared_upstreams.borrow().take(wanted.target, header) {
+        return Ok(lease);
+    }
+    let alarm = io::Alarm::new();
+    alarm.set(wanted.patience_ms);
+    let mut joined: Option<Rc<Opening>> = None;
+    poll_fn(|cx| {
+        if let Some(fault) = joined.as_ref().and_then(|o| o.fault()) {
+            return Poll::Ready(Err(fault));
+        }
+        if let Some(lease) = lane.shared_upstreams.borrow().take(wanted.target, header) {
+            return Poll::Ready(Ok(lease));
+        }
+        if joined.as_ref().is_none_or(|opening| opening.done.get()) {
+            joined = Some(open(lane, &wanted));
+        }
+        let mut all = lane.shared_upstreams.borrow_mut();
+        let waits = (wanted.target.id, cx.waker().clone());
+        if !all.waiting.iter().any(|w| w.1.will_wake(&waits.1)) {
+            all.waiting.push(waits);
+        }
+        drop(all);
+        if who.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(OpenFault::ClientGone));
+        }
+        alarm.poll(cx).map(|()| Err(OpenFault::TimedOut))
+    })
+    .await
+}
+
+impl Opening {
+    fn fault(&self) -> Option<OpenFault> {
+        self.failed.borrow().as_ref().map(OpenFault::again)
+    }
+}
+
+/// The connection that is on its way to this endpoint, or one that begins now.
+fn open(lane: &Rc<Lane>, wanted: &Wanted<'_>) -> Rc<Opening> {
+    let header = wanted.header.unwrap_or_default();
+    let mut all = lane.shared_upstreams.borrow_mut();
+    if let Some(opening) = all
+        .opening
+        .iter()
+        .find(|o| o.target.is_same(wanted.target) && *o.header == *header)
+    {
+        return opening.clone();
+    }
+    let opening = Rc::new(Opening {
+        target: wanted.target.clone(),
+        header: header.into(),
+        failed: RefCell::new(None),
+        done: Cell::new(false),
+    });
+    all.opening.push(opening.clone());
+    drop(all);
+    let task = Open {
+        lane: lane.clone(),
+        plan: wanted.plan.clone(),
+        cluster: wanted.cluster,
+        target: wanted.target.clone(),
+        connect_ms: wanted.connect_ms,
+        opening: opening.clone(),
+    };
+    io::spawn(task.run());
+    opening
+}
+
+/// The task that opens a connection and then reads and writes its frames. It belongs to no exchange: one that gives up does not end it for others.
+struct Open {
+    lane: Rc<Lane>,
+    plan: Rc<LanePlan>,
+    cluster: usize,
+    target: Arc<Target>,
+    connect_ms: u32,
+    opening: Rc<Opening>,
+}
+
+impl Open {
+    async fn run(self) {
+        let dialed = self.dial().await;
+        let opened = match dialed {
+            Ok(upstream) => self.shake_hands(upstream).await,
+            Err(fault) => Err(fault),
+        };
+        let lane = self.lane.clone();
+        let (shared, connection) = match opened {
+            Ok(opened) => {
+                let mut all = lane.shared_upstreams.borrow_mut();
+                all.connections.push(opened.0.clone());
+                self.end(&mut all, None);
+                opened
+            }
+            Err(fault) => {
+                self.end(&mut lane.shared_upstreams.borrow_mut(), Some(fault));
+                return;
+            }
+        };
+        drop(self);
+        drive(&shared, connection).await;
+        shared.closed.set(true);
+        let mut all = lane.shared_upstreams.borrow_mut();
+        all.connections.retain(|c| !Rc::ptr_eq(c, &shared));
+    }
+
+    fn end(&self, all: &mut SharedUpstreams, fault: Option<OpenFault>) {
+        self.opening.failed.replace(fault);
+        self.opening.done.set(true);
+        all.opening.retain(|o| !Rc::ptr_eq(o, &self.opening));
+        all.wake_waiting(self.opening.target.id);
+    }
+
+    async fn dial(&self) -> Result<Upstream, OpenFault> {
+        let cluster = &self.plan.plan.clusters[self.cluster];
+        let place = match fresh::at_once(cluster, &self.lane) {
+            Some(place) => place,
+            None => queue::place_for_itself(&cluster.connections, cluster.queue_for_ms)
+                .await
+                .ok_or(OpenFault::NoPlace)?,
+        };
+        let header = (!self.opening.header.is_empty()).then(|| {
+            let mut out = OutBuf::take();
+            out.extend_from_slice(&self.opening.header);
+            out
+        });
+        let before = io::now_us();
+        let worker = self.lane.index;
+        let dialed = fresh::dial(
+            cluster,
+            &self.target,
+            place,
+            worker,
+            self.plan.plan.mark,
+            self.connect_ms,
+            header,
+        )
+        .await;
+        let took = io::now_us().saturating_sub(before);
+        cluster.cells.of(worker).connect(dialed.is_ok(), took);
+        dialed
+    }
+
+    async fn shake_hands(
+        &self,
+        mut upstream: Upstream,
+    ) -> Result<(Rc<Shared>, Connection<Face, Octets>), OpenFault> {
+        let header = std::mem::take(&mut upstream.header);
+        let gate = upstream.ties.gate.clone();
+        let face = Face::new(Held::Upstream(upstream));
+        // It sends, and does not wait for the other side.
+        let shaken = builder().handshake::<_, Octets>(face).await;
+        let (asks, mut connection) = shaken.map_err(no_http2)?;
+        let alarm = io::Alarm::new();
+        alarm.set(self.connect_ms);
+        poll_fn(|cx| {
+            let ended = Pin::new(&mut connection).poll(cx);
+            if asks.current_max_send_streams() != UNKNOWN_STREAMS {
+                return Poll::Ready(Ok(()));
+            }
+            match ended {
+                Poll::Ready(Ok(())) => Poll::Ready(Err(no_http2("it ended the connection"))),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(no_http2(error))),
+                Poll::Pending => alarm.poll(cx).map(|()| Err(OpenFault::TimedOut)),
+            }
+        })
+        .await?;
+        let shared = Shared {
+            asks: RefCell::new(asks),
+            target: self.target.clone(),
+            header,
+            gate,
+            lane: self.lane.clone(),
+            in_use: Cell::new(0),
+            used: Cell::new(false),
+            closed: Cell::new(false),
+            idle_since_ms: Cell::new(io::now_ms()),
+            waker: RefCell::new(None),
+        };
+        Ok((Rc::new(shared), connection))
+    }
+}
+
+/// The connection stands, and its peer does not speak HTTP/2.
+fn no_http2(why: impl std::fmt::Display) -> OpenFault {
+    OpenFault::Failed(std::io::Error::other(format!("no HTTP/2 there: {why}")))
+}
+
+fn builder() -> client::Builder {
+    let mut builder = client::Builder::new();
+    builder
+        .enable_push(false)
+        .initial_max_send_streams(UNKNOWN_STREAMS)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEADER_LIST)
+        .max_send_buffer_size(SEND_BUFFER);
+    builder
+}
+
+/// Read and write frames until the connection has ended, or nobody needs it any more.
+async fn drive(shared: &Rc<Shared>, mut connection: Connection<Face, Octets>) {
+    let alarm = io::Alarm::new();
+    let mut pings = connection.ping_pong();
+    let mut pinged = false;
+    alarm.set(PING_AFTER_MS);
+    poll_fn(|cx| {
+        if shared.waker.borrow().is_none() {
+            shared.waker.replace(Some(cx.waker().clone()));
+        }
+        loop {
+            if Pin::new(&mut connection).poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if let Some(pings) = &mut pings
+                && pinged
+                && pings.poll_pong(cx).is_ready()
+            {
+                pinged = false;
+                alarm.set(PING_AFTER_MS);
+            }
+            if shared.is_over() {
+                return Poll::Ready(());
+            }
+            if alarm.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            // Silent for too long.
+            if pinged {
+                return Poll::Ready(());
+            }
+            pinged = pings
+                .as_mut()
+                .is_some_and(|pings| pings.send_ping(h2::Ping::opaque()).is_ok());
+            alarm.set(PONG_MS);
+        }
+    })
+    .await;
+}

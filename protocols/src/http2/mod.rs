@@ -1,0 +1,20 @@
+//! HTTP/2 (RFC 9113) as far as a proxy has to judge it: heads on their way into and out of the one form that both versions share.
+//!
+//! Not here: frames, HPACK, streams and flow control, which a library reads and writes; sockets.
+//!
+//! The shared form of a head is the octets of an HTTP/1.1 head. An HTTP/2 head is written into it by `request` and `response`, which
+//! refuse what would mean something else there, and then read by the very reader of HTTP/1.1. So nothing gets through HTTP/2 that
+//! HTTP/1.1 would refuse, and routes, policies, logs and the rewriting of heads know one form.
+
+mod fault;
+mod field;
+mod lines;
+mod request;
+mod response;
+
+pub use fault::HeadFault;
+pub use lines::{Line, host, lines, request_line};
+pub use request::{Pseudo, write_request_head};
+pub use response::write_response_head;
+
+pub use field::write_trailers;

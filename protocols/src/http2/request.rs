@@ -1,0 +1,146 @@
+//! A request's head of HTTP/2 in the form that both versions share: the octets of an HTTP/1.1 head.
+//!
+//! Not here: reading that form (`http1::RequestHead` does, and refuses what HTTP/1.1 refuses: several Content-Lengths, a Host that is
+//! none, CONNECT, TRACE with a body, and what is over a limit).
+
+use super::HeadFault;
+use super::field::{announces_body, checked, put, put_line};
+use crate::http1::{Known, is_authority, is_target, is_token};
+
+/// What the pseudo-fields say (RFC 9113 section 8.3.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Pseudo<'a> {
+    /// `:method`.
+    pub method: &'a [u8],
+    /// `:scheme`.
+    pub scheme: Option<&'a [u8]>,
+    /// `:authority`.
+    pub authority: Option<&'a [u8]>,
+    /// `:path`.
+    pub path: &'a [u8],
+}
+
+/// Append the head to `out`, or leave `out` as it was. `fields` goes over the fields, name and value, each time that it is called. `ends`: the stream ends with this head, so there is no body. A body whose length is
+/// not announced becomes a chunked one.
+pub fn write_request_head<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
+    out: &mut Vec<u8>,
+    pseudo: &Pseudo<'a>,
+    fields: impl Fn() -> I,
+    ends: bool,
+) -> Result<(), HeadFault> {
+    let mark = out.len();
+    let written = write(out, pseudo, fields, ends);
+    if written.is_err() {
+        out.truncate(mark);
+    }
+    written
+}
+
+fn write<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
+    out: &mut Vec<u8>,
+    pseudo: &Pseudo<'a>,
+    fields: impl Fn() -> I,
+    ends: bool,
+) -> Result<(), HeadFault> {
+    put_request_line(out, pseudo)?;
+    let host = fields().find(|(name, _)| *name == b"host");
+    let authority = authority(pseudo.authority, host.map(|(_, value)| value))?;
+    put_line(out, b"host", authority);
+    let mut seen = Seen::default();
+    for (name, value) in fields() {
+        match checked(name, value)? {
+            Known::Host if std::mem::replace(&mut seen.host, true) => {
+                return Err(HeadFault::HostRepeated);
+            }
+            Known::Host => {}
+            Known::Te if !value.eq_ignore_ascii_case(b"trailers") => return Err(HeadFault::Te),
+            Known::Cookie => seen.cookie = true,
+            known => {
+                if known == Known::ContentLength {
+                    seen.length = true;
+                    if ends && announces_body(value) {
+                        return Err(HeadFault::LengthWithoutBody);
+                    }
+                }
+                put_line(out, name, value);
+            }
+        }
+    }
+    if seen.cookie {
+        put_cookies(out, fields());
+    }
+    if !ends && !seen.length {
+        put(out, b"transfer-encoding: chunked\r\n");
+    }
+    put(out, b"\r\n");
+    Ok(())
+}
+
+#[derive(Default)]
+struct Seen {
+    host: bool,
+    cookie: bool,
+    length: bool,
+}
+
+fn put_request_line(out: &mut Vec<u8>, pseudo: &Pseudo<'_>) -> Result<(), HeadFault> {
+    if !is_token(pseudo.method) {
+        return Err(HeadFault::Method);
+    }
+    let scheme_is_right = pseudo.scheme.is_none_or(|scheme| {
+        scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+    });
+    if !scheme_is_right {
+        return Err(HeadFault::Scheme);
+    }
+    // An absolute form would be believed before Host: it cannot come in here.
+    let path_is_right = match pseudo.path {
+        b"*" => pseudo.method == b"OPTIONS",
+        [b'/', ..] => is_target(pseudo.path),
+        _ => pseudo.method == b"CONNECT",
+    };
+    if !path_is_right {
+        return Err(HeadFault::Path);
+    }
+    put(out, pseudo.method);
+    put(out, b" ");
+    // A CONNECT is refused by the reader, by its method.
+    match pseudo.method {
+        b"CONNECT" => put(out, b"/"),
+        _ => put(out, pseudo.path),
+    }
+    put(out, b" HTTP/1.1\r\n");
+    Ok(())
+}
+
+/// Who is asked: what `:authority` and Host say in common.
+fn authority<'a>(
+    authority: Option<&'a [u8]>,
+    host: Option<&'a [u8]>,
+) -> Result<&'a [u8], HeadFault> {
+    let asked = match (authority, host) {
+        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
+            return Err(HeadFault::HostDiffers);
+        }
+        (Some(authority), _) => authority,
+        (None, Some(host)) => host,
+        (None, None) => return Err(HeadFault::AuthorityMissing),
+    };
+    match is_authority(asked) {
+        true => Ok(asked),
+        false => Err(HeadFault::Authority),
+    }
+}
+
+/// HTTP/2 may bring cookies in pieces; HTTP/1.1 has one field (RFC 9113 section 8.2.3).
+fn put_cookies<'a>(out: &mut Vec<u8>, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+    put(out, b"cookie: ");
+    let mut first = true;
+    for (_, value) in fields.filter(|(name, _)| *name == b"cookie") {
+        if !std::mem::replace(&mut first, false) {
+            put(out, b"; ");
+        }
+        put(out, value);
+    }
+    put(out, b"\r\n");
+}

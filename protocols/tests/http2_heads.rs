@@ -1,0 +1,391 @@
+//! The smuggling table's HTTP/2 half: which heads are written into the form that both versions share, how they look there, and why the others
+//! are refused. Each head that is written is read by the reader of HTTP/1.1 as well.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use ringway_protocols::http1::{BodyFraming, HeadLimits, RequestFault, RequestHead};
+use ringway_protocols::http2::{
+    HeadFault, Pseudo, host, lines, request_line, write_request_head, write_response_head,
+    write_trailers,
+};
+
+const LIMITS: HeadLimits = HeadLimits {
+    head_bytes: 65_536,
+    fields: 100,
+    target_bytes: 16_384,
+};
+
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
+fn pairs<'a>(fields: Fields<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+}
+
+const GET: Pseudo<'_> = Pseudo {
+    method: b"GET",
+    scheme: Some(b"http"),
+    authority: Some(b"a.test"),
+    path: b"/p",
+};
+
+fn written(pseudo: &Pseudo<'_>, fields: Fields<'_>, ends: bool) -> Result<String, HeadFault> {
+    let mut out = b"before".to_vec();
+    let done = write_request_head(&mut out, pseudo, || pairs(fields), ends);
+    let text = String::from_utf8(out).unwrap();
+    match done {
+        Ok(()) => Ok(text.strip_prefix("before").unwrap().to_owned()),
+        Err(fault) => {
+            assert_eq!(text, "before", "a refused head leaves nothing behind");
+            Err(fault)
+        }
+    }
+}
+
+#[test]
+fn heads_that_are_right_are_written_so() {
+    let table: &[(Pseudo<'_>, Fields<'_>, bool, &str)] = &[
+        (GET, &[], true, "GET /p HTTP/1.1\r\nhost: a.test\r\n\r\n"),
+        (
+            GET,
+            &[("accept", "*/*"), ("x-empty", "")],
+            true,
+            "GET /p HTTP/1.1\r\nhost: a.test\r\naccept: */*\r\nx-empty: \r\n\r\n",
+        ),
+        (
+            GET,
+            &[("cookie", "a=1"), ("te", "trailers"), ("cookie", "b=2")],
+            true,
+            "GET /p HTTP/1.1\r\nhost: a.test\r\nte: trailers\r\ncookie: a=1; b=2\r\n\r\n",
+        ),
+        (
+            Pseudo {
+                authority: None,
+                ..GET
+            },
+            &[("host", "b.test:81")],
+            true,
+            "GET /p HTTP/1.1\r\nhost: b.test:81\r\n\r\n",
+        ),
+        (
+            GET,
+            &[("host", "A.TEST")],
+            true,
+            "GET /p HTTP/1.1\r\nhost: a.test\r\n\r\n",
+        ),
+        (
+            Pseudo {
+                method: b"POST",
+                ..GET
+            },
+            &[],
+            false,
+            "POST /p HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n",
+        ),
+        (
+            Pseudo {
+                method: b"POST",
+                ..GET
+            },
+            &[("content-length", "3")],
+            false,
+            "POST /p HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\n",
+        ),
+        (
+            Pseudo {
+                method: b"OPTIONS",
+                path: b"*",
+                scheme: Some(b"HTTPS"),
+                ..GET
+            },
+            &[("content-length", "0")],
+            true,
+            "OPTIONS * HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n",
+        ),
+    ];
+    for (pseudo, fields, ends, wanted) in table {
+        let text = written(pseudo, fields, *ends).unwrap_or_else(|f| panic!("{wanted:?}: {f:?}"));
+        assert_eq!(text, *wanted);
+        let mut head = RequestHead::new();
+        let read = head.parse(text.as_bytes(), &LIMITS);
+        assert_eq!(read, Ok(Some(text.len())), "{text:?}");
+        let framing = head.view(text.as_bytes()).framing();
+        assert_eq!(framing == BodyFraming::Chunked, text.contains("chunked"));
+    }
+}
+
+#[test]
+fn heads_that_are_malformed_are_refused() {
+    let odd = |path| Pseudo { path, ..GET };
+    let to = |authority| Pseudo {
+        authority: Some(authority),
+        ..GET
+    };
+    let table: &[(Pseudo<'_>, Fields<'_>, bool, HeadFault)] = &[
+        (Pseudo { method: b"", ..GET }, &[], true, HeadFault::Method),
+        (
+            Pseudo {
+                method: b"GET / HTTP/1.1\r\nX: y",
+                ..GET
+            },
+            &[],
+            true,
+            HeadFault::Method,
+        ),
+        (
+            Pseudo {
+                scheme: Some(b"ftp"),
+                ..GET
+            },
+            &[],
+            true,
+            HeadFault::Scheme,
+        ),
+        (odd(b""), &[], true, HeadFault::Path),
+        (odd(b"p"), &[], true, HeadFault::Path),
+        (odd(b"*"), &[], true, HeadFault::Path),
+        (odd(b"http://evil.test/"), &[], true, HeadFault::Path),
+        (odd(b"/a b"), &[], true, HeadFault::Path),
+        (
+            odd(b"/ HTTP/1.1\r\nHost: evil.test\r\n\r\nGET /"),
+            &[],
+            true,
+            HeadFault::Path,
+        ),
+        (odd(b"/a\0"), &[], true, HeadFault::Path),
+        (odd(b"/a#b"), &[], true, HeadFault::Path),
+        (odd(b"/\xc3\xa4"), &[], true, HeadFault::Path),
+        (to(b""), &[], true, HeadFault::Authority),
+        (to(b"user@a.test"), &[], true, HeadFault::Authority),
+        (to(b"a.test/x"), &[], true, HeadFault::Authority),
+        (to(b"a.test\r\nx: y"), &[], true, HeadFault::Authority),
+        (to(b"a.test:99999"), &[], true, HeadFault::Authority),
+        (
+            Pseudo {
+                authority: None,
+                ..GET
+            },
+            &[],
+            true,
+            HeadFault::AuthorityMissing,
+        ),
+        (GET, &[("host", "b.test")], true, HeadFault::HostDiffers),
+        (
+            GET,
+            &[("host", "a.test"), ("host", "a.test")],
+            true,
+            HeadFault::HostRepeated,
+        ),
+        (
+            GET,
+            &[("host", "a.test"), ("host", "b.test")],
+            true,
+            HeadFault::HostRepeated,
+        ),
+        (GET, &[("", "x")], true, HeadFault::FieldName),
+        (GET, &[("Accept", "x")], true, HeadFault::FieldName),
+        (GET, &[("Host", "a.test")], true, HeadFault::FieldName),
+        (GET, &[("a b", "x")], true, HeadFault::FieldName),
+        (GET, &[("a:", "x")], true, HeadFault::FieldName),
+        (GET, &[(":path", "/other")], true, HeadFault::FieldName),
+        (GET, &[("a\r\nb", "x")], true, HeadFault::FieldName),
+        (GET, &[("a\0", "x")], true, HeadFault::FieldName),
+        (
+            GET,
+            &[("a", "x\r\ntransfer-encoding: chunked")],
+            true,
+            HeadFault::FieldValue,
+        ),
+        (GET, &[("a", "x\ny")], true, HeadFault::FieldValue),
+        (GET, &[("a", "x\ry")], true, HeadFault::FieldValue),
+        (GET, &[("a", "x\0")], true, HeadFault::FieldValue),
+        (GET, &[("a", " x")], true, HeadFault::FieldValue),
+        (GET, &[("a", "x\t")], true, HeadFault::FieldValue),
+        (GET, &[("cookie", "a\r\nx: y")], true, HeadFault::FieldValue),
+        (
+            GET,
+            &[("host", "a.test\r\nx: y")],
+            true,
+            HeadFault::HostDiffers,
+        ),
+        (
+            GET,
+            &[("connection", "close")],
+            true,
+            HeadFault::ConnectionField,
+        ),
+        (
+            GET,
+            &[("keep-alive", "x")],
+            true,
+            HeadFault::ConnectionField,
+        ),
+        (
+            GET,
+            &[("proxy-connection", "x")],
+            true,
+            HeadFault::ConnectionField,
+        ),
+        (
+            GET,
+            &[("transfer-encoding", "chunked")],
+            false,
+            HeadFault::ConnectionField,
+        ),
+        (
+            GET,
+            &[("transfer-encoding", "identity")],
+            true,
+            HeadFault::ConnectionField,
+        ),
+        (
+            GET,
+            &[("upgrade", "websocket")],
+            true,
+            HeadFault::ConnectionField,
+        ),
+        (GET, &[("te", "gzip")], true, HeadFault::Te),
+        (GET, &[("te", "trailers, gzip")], true, HeadFault::Te),
+        (
+            GET,
+            &[("content-length", "5")],
+            true,
+            HeadFault::LengthWithoutBody,
+        ),
+        (
+            GET,
+            &[("content-length", "x")],
+            true,
+            HeadFault::LengthWithoutBody,
+        ),
+    ];
+    for (pseudo, fields, ends, fault) in table {
+        let done = written(pseudo, fields, *ends);
+        assert_eq!(done, Err(*fault), "{pseudo:?} {fields:?}");
+    }
+}
+
+#[test]
+fn what_http1_refuses_is_refused_by_its_reader() {
+    let post = Pseudo {
+        method: b"POST",
+        ..GET
+    };
+    let table: &[(Pseudo<'_>, Fields<'_>, RequestFault)] = &[
+        (
+            Pseudo {
+                method: b"CONNECT",
+                path: b"",
+                ..GET
+            },
+            &[],
+            RequestFault::ConnectMethod,
+        ),
+        (
+            post,
+            &[("content-length", "3"), ("content-length", "3")],
+            RequestFault::ContentLengthRepeated,
+        ),
+        (
+            post,
+            &[("content-length", "+3")],
+            RequestFault::ContentLengthInvalid,
+        ),
+        (
+            post,
+            &[("content-length", "3, 3")],
+            RequestFault::ContentLengthInvalid,
+        ),
+        (
+            Pseudo {
+                method: b"TRACE",
+                ..GET
+            },
+            &[],
+            RequestFault::TraceWithBody,
+        ),
+    ];
+    for (pseudo, fields, fault) in table {
+        let text = written(pseudo, fields, false).unwrap();
+        let read = RequestHead::new().parse(text.as_bytes(), &LIMITS);
+        assert_eq!(read, Err(*fault), "{text:?}");
+    }
+    let many: Vec<(String, String)> = (0..101).map(|n| (format!("x-{n}"), "1".into())).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let text = written(&GET, &many, true).unwrap();
+    let read = RequestHead::new().parse(text.as_bytes(), &LIMITS);
+    assert_eq!(read, Err(RequestFault::TooManyFields));
+}
+
+#[test]
+fn responses_are_judged_alike() {
+    let write = |status, fields: Fields<'_>, unannounced: &str| {
+        let mut out = Vec::new();
+        let done = write_response_head(&mut out, status, pairs(fields), unannounced.as_bytes());
+        done.map(|()| String::from_utf8(out).unwrap())
+    };
+    assert_eq!(
+        write(200, &[("a", "b")], "content-length: 0\r\n").unwrap(),
+        "HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 0\r\n\r\n"
+    );
+    assert_eq!(
+        write(
+            299,
+            &[("content-length", "4"), ("te", "trailers")],
+            "x: y\r\n"
+        )
+        .unwrap(),
+        "HTTP/1.1 299 \r\ncontent-length: 4\r\n\r\n"
+    );
+    let faults: &[(u16, Fields<'_>, HeadFault)] = &[
+        (101, &[], HeadFault::Status),
+        (600, &[], HeadFault::Status),
+        (200, &[("a", "b\r\nc: d")], HeadFault::FieldValue),
+        (200, &[("connection", "close")], HeadFault::ConnectionField),
+        (
+            200,
+            &[("transfer-encoding", "chunked")],
+            HeadFault::ConnectionField,
+        ),
+        (200, &[("A", "b")], HeadFault::FieldName),
+    ];
+    for (status, fields, fault) in faults {
+        assert_eq!(
+            write(*status, fields, ""),
+            Err(*fault),
+            "{status} {fields:?}"
+        );
+    }
+}
+
+#[test]
+fn trailers_keep_what_may_trail() {
+    let mut out = b"0\r\n".to_vec();
+    let fields: Fields<'_> = &[
+        ("grpc-status", "0"),
+        ("content-length", "1"),
+        ("x-forwarded-for", "1.2.3.4"),
+        ("host", "x"),
+        ("x-sum", "2"),
+    ];
+    write_trailers(&mut out, pairs(fields)).unwrap();
+    assert_eq!(out, b"0\r\ngrpc-status: 0\r\nx-sum: 2\r\n");
+    let forged = write_trailers(&mut out, pairs(&[("a", "1"), ("b", "x\r\n\r\nGET /")]));
+    assert_eq!(forged, Err(HeadFault::FieldValue));
+    assert_eq!(out, b"0\r\ngrpc-status: 0\r\nx-sum: 2\r\n");
+}
+
+#[test]
+fn lines_of_our_heads_are_found_again() {
+    let head = b"POST /x?y HTTP/1.1\r\nX-A: 1\r\nHost: h:8\r\nConnection: TE\r\nTE: trailers\r\nX-Empty: \r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (method, target) = request_line(head).unwrap();
+    assert_eq!((&head[method], &head[target]), (&b"POST"[..], &b"/x?y"[..]));
+    assert_eq!(&head[host(head).unwrap()], b"h:8");
+    let found: Vec<(&[u8], &[u8])> = lines(head, true)
+        .map(|line| (&head[line.name], &head[line.value]))
+        .collect();
+    let wanted: [(&[u8], &[u8]); 3] = [(b"X-A", b"1"), (b"TE", b"trailers"), (b"X-Empty", b"")];
+    assert_eq!(found, wanted);
+    assert_eq!(lines(b"", true).count(), 0);
+    assert_eq!(lines(b"a: b\r\nc: d\r\n", false).count(), 2);
+    assert_eq!(host(b"GET / HTTP/1.1\r\nx: y\r\n\r\n"), None);
+}
