@@ -2,8 +2,8 @@
 //! Not the `[defaults]` table of a file, which comes before them.
 
 use crate::model::{
-    Balance, ClusterLimits, HostSent, Intercept, Io, ListenerLimits, ListenerTimeouts, LogTo,
-    Protocol, ProxySent, RouteTimeouts, SourceSent, Workers,
+    Balance, ClientCert, ClusterLimits, HostSent, Intercept, Io, ListenerLimits, ListenerTimeouts,
+    LogTo, Protocol, ProxySent, RouteTimeouts, SourceSent, TlsVersion, Workers,
 };
 use crate::units::{show_duration, show_size};
 use std::sync::LazyLock;
@@ -47,6 +47,10 @@ pub(crate) const ROUTE_TIMEOUTS: RouteTimeouts = RouteTimeouts {
     tunnel_idle: Duration::from_secs(3600),
     total: None,
 };
+pub(crate) const HTTPS_PORT: u16 = 443;
+pub(crate) const CLIENT_CERT: ClientCert = ClientCert::Unasked;
+pub(crate) const MIN_VERSION: TlsVersion = TlsVersion::Tls12;
+pub(crate) const ENFORCE: bool = true;
 pub(crate) const REDIRECT_STATUS: u16 = 307;
 pub(crate) const RESPOND_STATUS: u16 = 200;
 pub(crate) const RESPOND_TYPE: &str = "text/plain; charset=utf-8";
@@ -81,6 +85,7 @@ fn table() -> Vec<Default> {
     rows.extend(listener());
     rows.extend(route());
     rows.extend(cluster());
+    rows.extend(security());
     rows.extend(seen_from_outside());
     rows
 }
@@ -184,9 +189,9 @@ fn listener() -> Vec<Default> {
             "Database sessions are quiet for long. [defaults] timeouts.tunnel_idle comes before it.",
         ),
         row(
-            "[listeners.x] tcp: timeouts.handshake",
+            "[listeners.x] timeouts.handshake",
             time(timeouts.handshake),
-            "For a whole ClientHello where `tcp` asks for sni or alpn: clients send it at once, lossy networks repeat for seconds.",
+            "For the whole handshake of TLS, and for a ClientHello where `tcp` asks for sni or alpn: several round trips of the slowest network, and who stops in the middle holds nothing for longer.",
         ),
         row(
             "[listeners.x] detect: timeouts.detect",
@@ -391,6 +396,60 @@ fn cluster() -> Vec<Default> {
             "[clusters.x] endpoints.backup",
             BACKUP.to_string(),
             "Every endpoint takes part unless it is said to wait for the others to fail.",
+        ),
+    ]
+}
+
+fn security() -> Vec<Default> {
+    let client_cert = match CLIENT_CERT {
+        ClientCert::Unasked => "none",
+        ClientCert::Optional => "optional",
+        ClientCert::Required => "required",
+    };
+    let min_version = match MIN_VERSION {
+        TlsVersion::Tls12 => "1.2",
+        TlsVersion::Tls13 => "1.3",
+    };
+    vec![
+        row(
+            "[listeners.x] tls",
+            "none".to_owned(),
+            "Without certificates there is nothing to show.",
+        ),
+        row(
+            "[listeners.x] redirect",
+            "none".to_owned(),
+            "Plain HTTP is served unless it is said. `\"https\"` means port 443, as browsers do, and is answered 308, which keeps the method.",
+        ),
+        row(
+            "[tls.x] client_cert",
+            client_cert.to_owned(),
+            "Browsers ask their user about certificates, so a server asks only where it is meant.",
+        ),
+        row(
+            "[tls.x] min_version",
+            text(min_version),
+            "Older versions are broken and not built in; 1.3 alone would lock out clients that are in use.",
+        ),
+        row(
+            "[tls.x] trust",
+            "none".to_owned(),
+            "Upstreams are then verified by the system's roots. Clients are believed only by authorities that are written down.",
+        ),
+        row(
+            "[clusters.x] tls",
+            "none".to_owned(),
+            "Services behind a proxy mostly speak plain HTTP. `true` verifies the endpoint's host against the system's roots.",
+        ),
+        row(
+            "[clusters.x] tls.insecure",
+            "false".to_owned(),
+            "Encryption without verification protects from nobody who can answer; it is logged at each start.",
+        ),
+        row(
+            "enforce",
+            ENFORCE.to_string(),
+            "Of `allow`: a rule that refuses nobody is for trying it out.",
         ),
     ]
 }

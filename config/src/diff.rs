@@ -3,7 +3,7 @@
 
 use crate::model::{
     Action, Address, Cluster, Config, Endpoint, Listener, Route, Server, Target, TcpMatch,
-    TcpRoute, Workers,
+    TcpRoute, Tls, Workers,
 };
 use crate::units::show_duration;
 use std::collections::HashMap;
@@ -34,7 +34,14 @@ pub fn diff(old: &Config, new: &Config) -> Vec<String> {
         "cluster",
         (&old.clusters, &new.clusters),
         |cluster| &cluster.name,
-        cluster,
+        |a, b| cluster(a, b, old, new),
+    );
+    named(
+        &mut lines,
+        "tls",
+        (&old.tls, &new.tls),
+        |tls| &tls.name,
+        tls,
     );
     let mut changed = Vec::new();
     note(&mut changed, "bind", &old.admin.bind, &new.admin.bind);
@@ -160,6 +167,15 @@ fn listener(old: &Listener, new: &Listener, a: &Config, b: &Config) -> Vec<Strin
         &new.intercept,
         lower,
     );
+    let named = |l: &Listener, config: &Config| tls_name(l.tls, config);
+    note(&mut changed, "tls", &named(old, a), &named(new, b));
+    note(
+        &mut changed,
+        "redirect",
+        &old.redirect_https,
+        &new.redirect_https,
+    );
+    note(&mut changed, "allow", &old.allow, &new.allow);
     let to = |to: Option<usize>, config: &Config| to.map(|to| cluster_name(config, to).to_owned());
     note(&mut changed, "to", &to(old.to, a), &to(new.to, b));
     let patience = |l: &Listener| l.tcp.as_ref().map(|tcp| (tcp.connect, tcp.idle));
@@ -192,6 +208,7 @@ fn route(old: &Route, new: &Route, a: &Config, b: &Config) -> Vec<String> {
     note(&mut changed, "response_headers", edits.0, edits.1);
     note(&mut changed, "timeouts", &old.timeouts, &new.timeouts);
     note(&mut changed, "limits", &old.body_limit, &new.body_limit);
+    note(&mut changed, "allow", &old.allow, &new.allow);
     changed
 }
 
@@ -209,6 +226,7 @@ fn same_match(old: &Route, new: &Route, a: &Config, b: &Config) -> bool {
         && x.methods == y.methods
         && x.headers == y.headers
         && x.query == y.query
+        && x.identities == y.identities
 }
 
 fn action(changed: &mut Vec<String>, old: &Action, new: &Action, a: &Config, b: &Config) {
@@ -258,7 +276,37 @@ fn sides(targets: &[Target], config: &Config) -> String {
     }
 }
 
-fn cluster(old: &Cluster, new: &Cluster) -> Vec<String> {
+/// Indices move here too.
+fn tls_name(index: Option<usize>, config: &Config) -> Option<String> {
+    config.tls.get(index?).map(|tls| tls.name.clone())
+}
+
+fn tls(old: &Tls, new: &Tls) -> Vec<String> {
+    let mut changed = Vec::new();
+    note(
+        &mut changed,
+        "certificates",
+        &old.certificates,
+        &new.certificates,
+    );
+    note(&mut changed, "trust", &old.trust, &new.trust);
+    note(&mut changed, "crl", &old.crl, &new.crl);
+    note(
+        &mut changed,
+        "client_cert",
+        &old.client_cert,
+        &new.client_cert,
+    );
+    note(
+        &mut changed,
+        "min_version",
+        &old.min_version,
+        &new.min_version,
+    );
+    changed
+}
+
+fn cluster(old: &Cluster, new: &Cluster, a: &Config, b: &Config) -> Vec<String> {
     let mut changed = Vec::new();
     endpoints(&mut changed, &old.endpoints, &new.endpoints);
     note(&mut changed, "original", &old.original, &new.original);
@@ -291,6 +339,12 @@ fn cluster(old: &Cluster, new: &Cluster) -> Vec<String> {
         &new.proxy_protocol,
     );
     note(&mut changed, "protocol", &old.protocol, &new.protocol);
+    let named = |cluster: &Cluster, config: &Config| {
+        let tls = cluster.tls.as_ref()?;
+        let of = tls_name(tls.of, config);
+        Some((of, tls.name.clone(), tls.identities.clone(), tls.insecure))
+    };
+    note(&mut changed, "tls", &named(old, a), &named(new, b));
     changed
 }
 

@@ -40,7 +40,7 @@ fn config(text: &str) -> Config {
 /// What is replaced in the base, by what, and the lines that this gives.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 23] = [
     ("", "", &[]),
     ("[server]", "# moved down\n\n[server]", &[]),
     ("30s", "1m", &["~ server: drain 30s -> 1m"]),
@@ -102,6 +102,21 @@ const ROWS: [Row; 20] = [
         "[clusters.a]",
         "[clusters.first]\nendpoints = [\"10.0.0.9:80\"]\n[clusters.a]",
         &["+ cluster first"],
+    ),
+    (
+        "bind = \":8080\"",
+        "bind = \":8080\"\ntls = \"t\"\n[tls.t]\ncertificates = { cert = \"c\", key = \"k\" }",
+        &["~ listener web: tls", "+ tls t"],
+    ),
+    (
+        "[clusters.a]",
+        "[clusters.a]\ntls = { name = \"x\" }",
+        &["~ cluster a: tls"],
+    ),
+    (
+        "bind = \":8080\"",
+        "bind = \":8080\"\npolicies = \"p\"\n[policies.p]\nallow = { address = \"10.0.0.0/8\" }",
+        &["~ listener web: allow"],
     ),
     (
         "[server]",

@@ -41,7 +41,7 @@ fn load(path: &Path) -> (Vec<Source>, Checked) {
 #[test]
 fn all_examples_are_clean() {
     let files = toml_files(&folder());
-    assert!((8..=20).contains(&files.len()), "{} examples", files.len());
+    assert!((8..=40).contains(&files.len()), "{} examples", files.len());
     for file in files {
         let (_, checked) = load(&file);
         assert!(

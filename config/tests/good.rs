@@ -152,6 +152,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
     let timeouts = ["connect", "first_byte", "idle", "tunnel_idle", "total"];
     let text = format!(
         "server = {}\nadmin = {}\naccess_log = {}\n[listeners.web]\nbind = \":80\"\ntimeouts = {}\nlimits = {}\n\
+         [listeners.tls]\nbind = \":443\"\ntls = \"t\"\ntimeouts = {}\n[tls.t]\ncertificates = {{ cert = \"c\", key = \"k\" }}\n{}\n\
          [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\ntimeouts = {}\ndetect = {}\n\
          [listeners.any]\nbind = \":99\"\ntcp = [\"db:1\"]\ndetect = true\ntimeouts = {}\n\
          [listeners.socket]\nbind = {}\n\
@@ -176,10 +177,11 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
                 "connections"
             ]
         ),
-        table(
-            "[listeners.x] tcp: timeouts.",
-            &["connect", "idle", "handshake"]
-        ),
+        table("[listeners.x] timeouts.", &["handshake"]),
+        table("[tls.x] ", &["min_version"])
+            .replace("{ ", "")
+            .replace(" }", ""),
+        table("[listeners.x] tcp: timeouts.", &["connect", "idle"]),
         table("[listeners.x] ", &["detect"])
             .replace("{ detect = ", "")
             .replace(" }", ""),
@@ -213,11 +215,20 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
             .replace('}', ", address = \"10.0.0.1:80\" }"),
     );
     assert_eq!(table("[[routes]] ", &["split_by"]), "{  }");
-    assert_eq!(table("[listeners.x] ", &["proxy_protocol"]), "{  }");
-    assert_eq!(table("[listeners.x] ", &["intercept"]), "{  }");
+    let absent = ["proxy_protocol", "tls", "redirect", "intercept"];
+    assert_eq!(table("[listeners.x] ", &absent), "{  }");
     assert_eq!(table("[server] ", &["mark"]), "{  }");
+    assert_eq!(table("[tls.x] ", &["client_cert", "trust"]), "{  }");
+    assert_eq!(table("[clusters.x] ", &["tls"]), "{  }");
+    assert_eq!(
+        table("[clusters.x] tls.", &["insecure"]),
+        "{ insecure = false }"
+    );
+    assert_eq!(table("", &["enforce"]), "{ enforce = true }");
     assert_eq!(unseen, Vec::<&str>::new(), "not in this test");
     let bare = "[listeners.web]\nbind = \":80\"\n\
+         [listeners.tls]\nbind = \":443\"\ntls = \"t\"\n\
+         [tls.t]\ncertificates = { cert = \"c\", key = \"k\" }\n\
          [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\n\
          [listeners.any]\nbind = \":99\"\ntcp = [\"db:1\"]\ndetect = true\n\
          [listeners.socket]\nbind = \"unix:/x\"\n\
@@ -587,4 +598,173 @@ fn destinations_of_intercepted_connections() {
         assert_eq!((shown.as_deref(), found.port), (block, port), "{text}");
         assert!(routes[1].matches.is_any());
     }
+}
+
+const SECURE: &str = r#"
+[listeners.web]
+bind = ":443"
+tls = "mesh"
+timeouts = { handshake = "3s" }
+policies = ["mesh", "strict"]
+
+[listeners.plain]
+bind = ":80"
+redirect = "https:8443"
+
+[listeners.db]
+bind = ":5432"
+tls = "mesh"
+tcp = "app"
+timeouts = { handshake = "4s", idle = "1m" }
+
+[defaults]
+allow = [{ address = "10.0.0.0/8" }]
+
+[[routes]]
+match = { identity = ["*", "=*", "spiffe://a.b/c", "spiffe://a.b/*", "CN=edge"] }
+to = "app"
+policies = ["mesh"]
+
+[[routes]]
+to = "other"
+policies = ["mesh"]
+allow = [{ method = ["GET", "HEAD"], path = "/a/*", headers = { x-y = "1" } }]
+enforce = false
+
+[clusters.app]
+endpoints = ["10.0.0.1:443"]
+tls = { use = "mesh", identity = ["spiffe://a.b/c", "spiffe://a.b/d/*"] }
+
+[clusters.other]
+like = "app"
+tls = { name = "API.internal", insecure = true }
+
+[clusters.plain]
+like = "app"
+tls = false
+
+[[routes]]
+match = { path = "/plain" }
+to = "plain"
+
+[tls.mesh]
+certificates = { cert = "a.pem", key = "a.key", ocsp = "a.ocsp" }
+trust = ["one.pem", "two.pem"]
+crl = "revoked.pem"
+client_cert = "optional"
+min_version = "1.3"
+
+[policies.mesh]
+allow = [{ identity = "spiffe://a.b/*" }]
+
+[policies.strict]
+allow = [{ identity = "spiffe://a.b/c" }]
+enforce = false
+"#;
+
+/// The same text may warn of a route that stands behind another: these cases are about values.
+fn secure() -> Config {
+    check(&[source("ringway.toml", SECURE)]).config.unwrap()
+}
+
+#[test]
+fn tls_of_listeners_and_clusters_is_resolved() {
+    let config = secure();
+    let tls = &config.tls[0];
+    assert_eq!(tls.name, "mesh");
+    assert_eq!(
+        tls.certificates,
+        [CertificateFiles {
+            cert: PathBuf::from("a.pem"),
+            key: PathBuf::from("a.key"),
+            ocsp: Some(PathBuf::from("a.ocsp")),
+        }]
+    );
+    assert_eq!(tls.trust, ["one.pem", "two.pem"].map(PathBuf::from));
+    assert_eq!(tls.crl, ["revoked.pem"].map(PathBuf::from));
+    assert_eq!(tls.client_cert, ClientCert::Optional);
+    assert_eq!(tls.min_version, TlsVersion::Tls13);
+    assert!(
+        config.routes[1]
+            .allow
+            .as_ref()
+            .is_some_and(|allow| !allow.enforce)
+    );
+    let of = |name: &str| config.listeners.iter().find(|l| l.name == name).unwrap();
+    assert_eq!(of("web").tls, Some(0));
+    assert_eq!(of("web").timeouts.handshake, seconds(3));
+    assert_eq!(of("db").timeouts.handshake, seconds(4));
+    assert_eq!(of("plain").timeouts.handshake, seconds(10));
+    assert_eq!(of("plain").redirect_https, Some(8443));
+    let cluster = |name: &str| config.clusters.iter().find(|c| c.name == name).unwrap();
+    assert_eq!(
+        cluster("app").tls,
+        Some(ClusterTls {
+            of: Some(0),
+            name: None,
+            identities: vec![
+                IdentityMatch::Exact("spiffe://a.b/c".to_owned()),
+                IdentityMatch::Below("spiffe://a.b/d/".to_owned()),
+            ],
+            insecure: false,
+        })
+    );
+    assert_eq!(
+        cluster("other").tls,
+        Some(ClusterTls {
+            of: None,
+            name: Some("api.internal".to_owned()),
+            identities: Vec::new(),
+            insecure: true,
+        })
+    );
+    assert_eq!(cluster("plain").tls, None);
+}
+
+#[test]
+fn allow_is_taken_whole_from_the_nearest_place() {
+    let config = secure();
+    let from = |allow: &Option<Allow>| allow.as_ref().map(|a| (a.from.clone(), a.enforce));
+    let some = |from: &str, enforce| Some((from.to_owned(), enforce));
+    let listeners: Vec<_> = config
+        .listeners
+        .iter()
+        .map(|l| (l.name.as_str(), from(&l.allow)))
+        .collect();
+    assert_eq!(
+        listeners,
+        [
+            ("web", some("policy strict", false)),
+            ("plain", some("defaults", true)),
+            ("db", some("defaults", true)),
+        ]
+    );
+    let routes: Vec<_> = config.routes.iter().map(|r| from(&r.allow)).collect();
+    assert_eq!(
+        routes,
+        [
+            some("policy mesh", true),
+            some("route route-2", false),
+            None
+        ]
+    );
+    assert_eq!(
+        config.routes[1].allow.as_ref().unwrap().rules,
+        [AllowRule {
+            methods: vec!["GET".to_owned(), "HEAD".to_owned()],
+            paths: vec![PathMatch::Prefix("/a".to_owned())],
+            headers: vec![("x-y".to_owned(), ValueMatch::Exact("1".to_owned()))],
+            ..AllowRule::default()
+        }]
+    );
+    assert_eq!(
+        config.routes[0].matches.identities,
+        [
+            IdentityMatch::Any,
+            IdentityMatch::Exact("*".to_owned()),
+            IdentityMatch::Exact("spiffe://a.b/c".to_owned()),
+            IdentityMatch::Below("spiffe://a.b/".to_owned()),
+            IdentityMatch::Exact("CN=edge".to_owned()),
+        ]
+    );
 }

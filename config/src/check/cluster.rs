@@ -1,6 +1,7 @@
 //! Clusters: names that are unique, `like`, endpoints that can be used, and who names a cluster.
 //! Not the text of an endpoint (`raw`).
 
+use super::tls::TlsTables;
 use crate::defaults;
 use crate::findings::Findings;
 use crate::model::{Cluster, Endpoint, Target};
@@ -23,7 +24,11 @@ pub(crate) struct Clusters {
 }
 
 impl Clusters {
-    pub(crate) fn read(all: &[raw::Cluster], findings: &mut Findings<'_>) -> Clusters {
+    pub(crate) fn read(
+        all: &[raw::Cluster],
+        tls: &mut TlsTables,
+        findings: &mut Findings<'_>,
+    ) -> Clusters {
         let mut clusters = Clusters {
             list: Vec::new(),
             by_name: HashMap::new(),
@@ -48,7 +53,7 @@ impl Clusters {
             if positions.get(cluster.name.value.as_str()) != Some(&position) {
                 continue;
             }
-            let made = make(cluster, all, &positions, findings);
+            let made = make(cluster, all, &positions, tls, findings);
             clusters
                 .by_name
                 .insert(made.name.clone(), clusters.list.len());
@@ -187,6 +192,7 @@ fn built_in() -> Cluster {
         source: defaults::SOURCE_SENT,
         proxy_protocol: defaults::PROXY_SENT,
         protocol: defaults::PROTOCOL,
+        tls: None,
     }
 }
 
@@ -195,6 +201,7 @@ fn make(
     cluster: &raw::Cluster,
     all: &[raw::Cluster],
     positions: &HashMap<&str, usize>,
+    tls: &mut TlsTables,
     findings: &mut Findings<'_>,
 ) -> Cluster {
     let before = findings.errors();
@@ -211,12 +218,18 @@ fn make(
             "e.g. endpoints = [\"10.0.0.1:80\"]",
         );
     }
+    let original = endpoints.and_then(|e| e.original);
+    let endpoints = endpoints.map(values).unwrap_or_default();
+    let tls = chain
+        .iter()
+        .find_map(|link| link.tls.as_ref())
+        .and_then(|own| tls.of_cluster(own, &endpoints, findings));
     let built_in = built_in();
     Cluster {
         name: cluster.name.value.clone(),
         at: findings.place(cluster.name.span),
-        endpoints: endpoints.map(values).unwrap_or_default(),
-        original: endpoints.and_then(|e| e.original),
+        endpoints,
+        original,
         balance: first(&chain, |link| link.balance).unwrap_or(built_in.balance),
         limits: first(&chain, |link| link.limits).unwrap_or(built_in.limits),
         host: first(&chain, |link| link.host.clone()).unwrap_or(built_in.host),
@@ -225,6 +238,7 @@ fn make(
         proxy_protocol: first(&chain, |link| link.proxy_protocol)
             .unwrap_or(built_in.proxy_protocol),
         protocol: first(&chain, |link| link.protocol).unwrap_or(built_in.protocol),
+        tls,
     }
 }
 

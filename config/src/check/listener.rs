@@ -2,19 +2,28 @@
 //! Not the text of an address (`raw`).
 
 use super::cluster::Clusters;
+use super::policy::{self, Policies};
 use super::tcp;
+use super::tls::TlsTables;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Bind, Listener, ListenerLimits, ListenerTimeouts};
+use crate::model::{Allow, Bind, Listener, ListenerLimits, ListenerTimeouts};
 use crate::place::Span;
 use crate::raw::{self, Raw, To};
 use crate::units::quote;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-pub(crate) fn check(
-    raw: &Raw,
-    clusters: &mut Clusters,
+/// What a listener may name.
+pub(crate) struct Named<'n, 'r> {
+    pub(crate) clusters: &'n mut Clusters,
+    pub(crate) tls: &'n mut TlsTables,
+    pub(crate) policies: &'n mut Policies<'r>,
+}
+
+pub(crate) fn check<'r>(
+    raw: &'r Raw,
+    named: &mut Named<'_, 'r>,
     findings: &mut Findings<'_>,
 ) -> Vec<Listener> {
     let mut names: HashMap<&str, Span> = HashMap::new();
@@ -43,10 +52,18 @@ pub(crate) fn check(
                 );
                 return None;
             }
-            let targets = clusters.targets(&to.value, format!("listener:{}", name.value), findings);
+            let owner = format!("listener:{}", name.value);
+            let targets = named.clusters.targets(&to.value, owner, findings);
             targets.first().map(|target| target.cluster)
         });
-        let tcp = tcp::check(listener, raw, clusters, findings);
+        let tcp = tcp::check(listener, raw, named.clusters, findings);
+        refuse_with_redirect(listener, findings);
+        refuse_with_tls(listener, findings);
+        let tls = listener
+            .tls
+            .as_ref()
+            .and_then(|name| named.tls.of_listener(name, findings));
+        let allow = allow(listener, raw, named.policies, findings);
         listeners.push(Listener {
             name: name.value.clone(),
             at: findings.place(name.span),
@@ -59,6 +76,9 @@ pub(crate) fn check(
             limits: limits(listener, raw, findings),
             proxy_protocol: listener.proxy_protocol.clone(),
             intercept: listener.intercept,
+            tls,
+            redirect_https: listener.redirect.as_ref().and_then(|port| port.value),
+            allow,
             to,
             detect: tcp.is_some() && detects(listener),
             tcp,
@@ -81,6 +101,64 @@ fn timeouts(listener: &raw::Listener) -> ListenerTimeouts {
         idle: if http { own.idle } else { built_in.idle },
         ..own
     }
+}
+
+/// What asks for the ClientHello, or for what is in front of it.
+fn refuse_with_tls(listener: &raw::Listener, findings: &mut Findings<'_>) {
+    let Some(tls) = &listener.tls else {
+        if let (Some(handshake), None) = (listener.handshake, &listener.tcp) {
+            let message =
+                "`handshake` has nothing to act on: this listener has neither `tls` nor `tcp`";
+            findings.error(handshake, message);
+        }
+        return;
+    };
+    let asks = |tcp: &raw::Tcp| tcp.routes.iter().any(|route| !route.matches.is_any());
+    if listener.tcp.as_ref().is_some_and(asks) {
+        let message =
+            "`tls` and conditions in `tcp` on one listener: it either opens TLS or passes it on";
+        findings.error(tls.span, message);
+    }
+    if detects(listener) {
+        findings.error(
+            tls.span,
+            "`tls` with detect = true is not in this version yet",
+        );
+    }
+}
+
+/// Every request is redirected, so nothing else is done with one.
+fn refuse_with_redirect(listener: &raw::Listener, findings: &mut Findings<'_>) {
+    let Some(redirect) = &listener.redirect else {
+        return;
+    };
+    if let Some(tls) = &listener.tls {
+        let message = "`redirect` and `tls` on one listener: it would send clients where they are";
+        let help = "https has a listener of its own; this one is for plain HTTP";
+        findings.error_help(tls.span, message, help);
+    }
+    if listener.to.is_some() {
+        let message = "a listener has `redirect` or `to`, not both";
+        findings.error(redirect.span, message);
+    }
+}
+
+/// Of the listener's policies, else of `[defaults]`.
+fn allow<'r>(
+    listener: &raw::Listener,
+    raw: &'r Raw,
+    policies: &mut Policies<'r>,
+    findings: &mut Findings<'_>,
+) -> Option<Allow> {
+    let of_policies = policies.allow(&listener.policies, findings);
+    let (allow, from) = of_policies.or_else(|| {
+        let general = raw.defaults.allow.as_ref()?;
+        Some((general, "defaults".to_owned()))
+    })?;
+    if listener.tcp.is_some() {
+        policy::refuse_http(allow, listener.name.span, findings);
+    }
+    Some(policy::made(allow, from))
 }
 
 /// A key that nothing would act on is most likely a misunderstanding.
@@ -113,10 +191,6 @@ fn refuse_other_protocol(listener: &raw::Listener, findings: &mut Findings<'_>) 
         ),
     };
     for key in keys {
-        let help = match key.value {
-            "handshake" => "it is for the ClientHello that `sni` and `alpn` of `tcp` ask for",
-            _ => help,
-        };
         findings.error_help(key.span, format!("`{}` {says}", key.value), help);
     }
 }

@@ -3,12 +3,13 @@
 
 use super::cluster::Clusters;
 use super::edits;
+use super::policy::{self, Policies};
 use super::template::{self, Variables};
 use crate::defaults;
 use crate::findings::Findings;
 use crate::model::{
-    Action, Listener, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy, Target,
-    Template,
+    Action, Allow, Listener, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy,
+    Target, Template,
 };
 use crate::place::{At, Span};
 use crate::raw::{self, Raw, RawAction, RawRewrite};
@@ -16,10 +17,11 @@ use crate::suggest::nearest;
 use crate::units::quote;
 use std::collections::HashMap;
 
-pub(crate) fn check(
-    raw: &Raw,
+pub(crate) fn check<'r>(
+    raw: &'r Raw,
     listeners: &[Listener],
     clusters: &mut Clusters,
+    policies: &mut Policies<'r>,
     findings: &mut Findings<'_>,
 ) -> Vec<Route> {
     let names = names(&raw.routes, findings);
@@ -27,7 +29,13 @@ pub(crate) fn check(
     raw.routes
         .iter()
         .zip(names)
-        .map(|(route, name)| one(route, name, timeouts, listeners, clusters, findings))
+        .map(|(route, name)| {
+            let allow = allow(route, &name, policies, findings);
+            Route {
+                allow,
+                ..one(route, name, timeouts, listeners, clusters, findings)
+            }
+        })
         .collect()
 }
 
@@ -75,8 +83,23 @@ fn one(
         response_headers: edits::check(&route.response_headers, &variables, findings),
         timeouts: route.timeouts.unwrap_or(default_timeouts),
         body_limit: route.body_limit.as_ref().map(|body| body.value),
+        allow: None,
         name,
     }
+}
+
+/// The route's own `allow`, else that of its policies.
+fn allow<'r>(
+    route: &'r raw::Route,
+    name: &str,
+    policies: &mut Policies<'r>,
+    findings: &mut Findings<'_>,
+) -> Option<Allow> {
+    let of_policies = policies.allow(&route.policies, findings);
+    if let Some(own) = &route.allow {
+        return Some(policy::made(own, format!("route {name}")));
+    }
+    of_policies.map(|(allow, from)| policy::made(allow, from))
 }
 
 fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>) -> Match {
@@ -94,6 +117,13 @@ fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>
             Some(position) if !listeners[position].asks_routes() => {
                 let message = format!(
                     "listener \"{}\" passes bytes on (`tcp`) and reads no requests, so it asks no route",
+                    name.value
+                );
+                findings.error(name.span, message);
+            }
+            Some(position) if listeners[position].redirect_https.is_some() => {
+                let message = format!(
+                    "listener \"{}\" redirects every request to https, so it asks no route",
                     name.value
                 );
                 findings.error(name.span, message);
@@ -123,6 +153,7 @@ fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>
         methods: raw.methods.clone(),
         headers: raw.headers.clone(),
         query: raw.query.clone(),
+        identities: raw.identities.clone(),
     }
 }
 

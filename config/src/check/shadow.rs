@@ -2,7 +2,7 @@
 //! Conservative: regexes are compared as text, and only one earlier route is looked at at a time.
 
 use crate::findings::Findings;
-use crate::model::{HostMatch, Listener, Match, PathMatch, Route, ValueMatch};
+use crate::model::{HostMatch, IdentityMatch, Listener, Match, PathMatch, Route, ValueMatch};
 use crate::raw::Raw;
 
 /// Comparisons of conditions, so that a file of very many routes is checked in bounded time (about 0.1 s).
@@ -91,6 +91,12 @@ fn covers(front: &Match, later: &Match, asking: &[usize], budget: &mut usize) ->
         && any_of(&front.methods, &later.methods, budget, |a, b| a == b)
         && any_of(&front.hosts, &later.hosts, budget, host_covers)
         && any_of(&front.paths, &later.paths, budget, path_covers)
+        && any_of(
+            &front.identities,
+            &later.identities,
+            budget,
+            identity_covers,
+        )
         && all_of(&front.headers, &later.headers, budget)
         && all_of(&front.query, &later.query, budget)
 }
@@ -140,6 +146,16 @@ fn host_covers(front: &HostMatch, later: &HostMatch) -> bool {
         (HostMatch::Exact(_), HostMatch::Wildcard(_)) => false,
         (HostMatch::Wildcard(a), HostMatch::Exact(b)) => is_below(a, b),
         (HostMatch::Wildcard(a), HostMatch::Wildcard(b)) => a == b || is_below(a, b),
+    }
+}
+
+fn identity_covers(front: &IdentityMatch, later: &IdentityMatch) -> bool {
+    match (front, later) {
+        (IdentityMatch::Any, _) => true,
+        (IdentityMatch::Below(a), IdentityMatch::Exact(b) | IdentityMatch::Below(b)) => {
+            b.starts_with(a.as_str())
+        }
+        (a, b) => a == b,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `[clusters.x]`: sets of endpoints, how one is picked, how much they may carry.
 //! Not whether an endpoint is well at the moment.
 
-use super::Place;
+use super::{ClusterTls, Place};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -32,6 +32,8 @@ pub struct Cluster {
     pub proxy_protocol: ProxySent,
     /// What is spoken to the endpoints.
     pub protocol: Protocol,
+    /// How endpoints are spoken to by TLS, after the PROXY header. None: plain.
+    pub tls: Option<ClusterTls>,
 }
 
 /// One address of a cluster.

@@ -1,7 +1,7 @@
 //! `[listeners.x]`: where clients come in, and what they may cost.
 //! Not what is done with their requests (routes).
 
-use super::{Bind, Peer, Place, Tcp};
+use super::{Allow, Bind, Peer, Place, Tcp};
 use std::time::Duration;
 
 /// A named set of listening addresses.
@@ -22,6 +22,12 @@ pub struct Listener {
     pub proxy_protocol: Option<Vec<Peer>>,
     /// Connections come here that were meant for another address.
     pub intercept: Intercept,
+    /// Connections are TLS (index into `tls`, which has certificates). None: plain.
+    pub tls: Option<usize>,
+    /// Every request is sent to `https` of the same host, on this port (308). None: routes decide.
+    pub redirect_https: Option<u16>,
+    /// Who may do what here, where the route does not say it: of the listener's policies, else of `[defaults]`.
+    pub allow: Option<Allow>,
     /// This listener serves one cluster, no routes needed (index into `clusters`).
     pub to: Option<usize>,
     /// Bytes straight to clusters, whatever protocol they are; no HTTP is spoken here, but see `detect`.
@@ -33,7 +39,7 @@ pub struct Listener {
 impl Listener {
     /// Whether requests that come here are looked up in the routes.
     pub fn asks_routes(&self) -> bool {
-        self.to.is_none() && (self.tcp.is_none() || self.detect)
+        self.to.is_none() && self.redirect_https.is_none() && (self.tcp.is_none() || self.detect)
     }
 }
 
@@ -57,7 +63,7 @@ pub struct ListenerTimeouts {
     pub idle: Duration,
     /// Between reads of a request body.
     pub body: Duration,
-    /// A TLS client's ClientHello, where `tcp` asks for what it says.
+    /// The whole handshake, with `tls`; a TLS client's ClientHello, where `tcp` asks for what it says.
     pub handshake: Duration,
     /// What a connection begins with, where that is looked for; then it is taken for bytes.
     pub detect: Duration,

@@ -6,9 +6,11 @@ mod admin;
 mod bind;
 mod cluster;
 mod listener;
+mod policy;
 mod route;
 mod server;
 mod tcp;
+mod tls;
 
 pub use access_log::{AccessLog, LogTo};
 pub use admin::{Admin, AdminBind, Secret};
@@ -18,14 +20,16 @@ pub use cluster::{
     SourceSent,
 };
 pub use listener::{Intercept, Listener, ListenerLimits, ListenerTimeouts};
+pub use policy::{Allow, AllowRule, IdentityMatch};
 pub use route::{
     Action, HeaderEdit, HostMatch, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy,
     Target, Template, ValueMatch,
 };
 pub use server::{Cidr, Io, Peer, Server, Workers};
 pub use tcp::{Destination, Tcp, TcpMatch, TcpRoute};
+pub use tls::{CertificateFiles, ClientCert, ClusterTls, Tls, TlsVersion};
 
-/// One configuration, ready to be assembled. Indices point into `listeners` and `clusters`.
+/// One configuration, ready to be assembled. Indices point into `listeners`, `clusters` and `tls`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Process-wide settings.
@@ -36,6 +40,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Named clusters, and one for each route or listener with inline endpoints (named `route:<name>`, `listener:<name>`).
     pub clusters: Vec<Cluster>,
+    /// Certificates, trust and what is spoken, by name.
+    pub tls: Vec<Tls>,
     /// Where metrics, health and the API are served.
     pub admin: Admin,
     /// Where the access log goes.

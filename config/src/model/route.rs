@@ -1,7 +1,7 @@
 //! `[[routes]]`: which requests, and what becomes of them.
 //! Not the matching itself: regexes are checked here and kept as text.
 
-use super::Place;
+use super::{Allow, IdentityMatch, Place};
 use std::time::Duration;
 
 /// One route.
@@ -23,6 +23,8 @@ pub struct Route {
     pub timeouts: RouteTimeouts,
     /// Body limit of this route in bytes, before the listener's.
     pub body_limit: Option<u64>,
+    /// Who may do what: of the route itself, else of its policies. None: the listener's.
+    pub allow: Option<Allow>,
 }
 
 /// All given conditions must hold.
@@ -40,6 +42,8 @@ pub struct Match {
     pub headers: Vec<(String, ValueMatch)>,
     /// Parameter name, and what its value must be.
     pub query: Vec<(String, ValueMatch)>,
+    /// The client is any of these; empty: anyone.
+    pub identities: Vec<IdentityMatch>,
 }
 
 /// A condition on the host.

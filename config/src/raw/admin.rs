@@ -9,7 +9,6 @@ use crate::findings::Findings;
 use crate::model::{AdminBind, Secret};
 use crate::place::{At, Span};
 use crate::units::quote;
-use std::path::PathBuf;
 use toml::de::DeValue;
 
 /// `[admin]`.
@@ -86,7 +85,7 @@ fn read_secret(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Secret>
     let file = table.take("file");
     let env = table.take("env");
     let secret = match (file, env) {
-        (Some(file), None) => read_file(&file, findings),
+        (Some(file), None) => file.file(findings).map(Secret::File),
         (None, Some(env)) => read_env(&env, findings),
         (Some(_), Some(env)) => {
             findings.error(
@@ -105,18 +104,6 @@ fn missing(span: Span, key: &str, findings: &mut Findings<'_>) -> Option<Secret>
     let message = format!("`{key}` needs `file` or `env`");
     findings.error(span, message);
     None
-}
-
-fn read_file(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Secret> {
-    let text = field.text("a file's path", findings)?;
-    if text.value.is_empty() || text.value.ends_with('/') {
-        findings.error(
-            text.span,
-            format!("{} is not a file's path", quote(&text.value)),
-        );
-        return None;
-    }
-    Some(Secret::File(PathBuf::from(text.value)))
 }
 
 fn read_env(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Secret> {

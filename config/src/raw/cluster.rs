@@ -6,6 +6,7 @@ use super::field::{Field, Zero};
 use super::keys;
 use super::server::refuse_empty;
 use super::table::Table;
+use super::tls::{self, ClusterTls};
 use crate::defaults;
 use crate::findings::Findings;
 use crate::model::{
@@ -39,6 +40,7 @@ pub(crate) struct Cluster {
     pub(crate) source: Option<SourceSent>,
     pub(crate) proxy_protocol: Option<ProxySent>,
     pub(crate) protocol: Option<Protocol>,
+    pub(crate) tls: Option<ClusterTls>,
 }
 
 /// Endpoints that could be read.
@@ -84,6 +86,9 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
         let words = [("h1", Protocol::H1), ("h2", Protocol::H2)];
         field.word(&words, &LATER_PROTOCOL, findings)
     });
+    let tls = table
+        .take("tls")
+        .map(|field| tls::read_of_cluster(&field, findings));
     table.finish(findings);
     Cluster {
         name,
@@ -97,6 +102,7 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
         source,
         proxy_protocol,
         protocol,
+        tls,
     }
 }
 

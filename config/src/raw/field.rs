@@ -7,6 +7,7 @@ use crate::place::{At, Span};
 use crate::suggest::nearest;
 use crate::units::{self, Fault, quote, unit_guess};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 use toml::de::{DeInteger, DeValue};
 
@@ -95,6 +96,19 @@ impl<'t> Field<'t> {
                 None
             }
         }
+    }
+
+    /// A file's path; whether it is there is seen by whoever opens it.
+    pub(crate) fn file(&self, findings: &mut Findings<'_>) -> Option<PathBuf> {
+        let text = self.text("a file's path", findings)?;
+        if text.value.is_empty() || text.value.ends_with('/') {
+            findings.error(
+                text.span,
+                format!("{} is not a file's path", quote(&text.value)),
+            );
+            return None;
+        }
+        Some(PathBuf::from(text.value))
     }
 
     pub(crate) fn yes_or_no(&self, findings: &mut Findings<'_>) -> Option<bool> {

@@ -23,19 +23,19 @@ macro_rules! tables {
 
 tables! {
     ROOT: "the top level",
-        ["version", "include", "server", "listeners", "routes", "defaults", "clusters", "admin", "access_log"],
-        ["policies", "tls", "discovery", "tracing", "tests"];
+        ["version", "include", "server", "listeners", "routes", "defaults", "clusters", "admin", "access_log", "tls", "policies"],
+        ["discovery", "tracing", "tests"];
     SERVER: "[server]", ["workers", "io", "drain", "trusted_proxies", "name", "mark"], [];
-    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "detect", "proxy_protocol", "intercept"],
-        ["tls", "redirect", "policies", "protocol"];
+    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "detect", "proxy_protocol", "intercept", "tls", "redirect", "policies"],
+        ["protocol"];
     UNIX_BIND: "`bind` of [listeners.x]", ["unix", "mode", "owner"], [];
     LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body", "connect", "handshake", "detect"], [];
     LISTENER_LIMITS: "`limits` of [listeners.x]",
         ["connections", "header_bytes", "headers", "target_bytes", "body"], ["per_ip"];
     ROUTE: "[[routes]]",
-        ["name", "match", "to", "split_by", "redirect", "respond", "headers", "response_headers", "rewrite", "timeouts", "limits"],
-        ["policies", "retry", "rate_limit", "compress", "jwt", "allow", "enforce", "hedge", "mirror"];
-    MATCH: "`match` of [[routes]]", ["listener", "host", "path", "method", "headers", "query"], ["grpc"];
+        ["name", "match", "to", "split_by", "redirect", "respond", "headers", "response_headers", "rewrite", "timeouts", "limits", "policies", "allow", "enforce"],
+        ["retry", "rate_limit", "compress", "jwt", "hedge", "mirror"];
+    MATCH: "`match` of [[routes]]", ["listener", "host", "path", "method", "headers", "query", "identity"], ["grpc"];
     TCP_ROUTE: "an entry of `tcp`", ["sni", "alpn", "destination", "to"], [];
     TARGET: "`to` of [[routes]]", ["cluster", "weight"], [];
     ENDPOINT: "`endpoints` of [clusters.x]", ["address", "weight", "backup"], ["zone"];
@@ -46,12 +46,18 @@ tables! {
     ROUTE_TIMEOUTS: "`timeouts` of [[routes]] or [defaults]",
         ["connect", "first_byte", "idle", "tunnel_idle", "total"], [];
     BODY_LIMITS: "`limits` of [[routes]] or [defaults]", ["body"], [];
-    DEFAULTS: "[defaults]", ["timeouts", "limits"],
-        ["retry", "rate_limit", "compress", "jwt", "allow", "enforce", "hedge"];
-    CLUSTER: "[clusters.x]", ["endpoints", "balance", "limits", "like", "host", "pool", "proxy_protocol", "source", "protocol"],
-        ["tls", "health", "outlier", "panic", "slow_start", "retry", "bounded"];
+    DEFAULTS: "[defaults]", ["timeouts", "limits", "allow", "enforce"],
+        ["retry", "rate_limit", "compress", "jwt", "hedge"];
+    POLICY: "[policies.x]", ["allow", "enforce"],
+        ["retry", "rate_limit", "compress", "jwt", "hedge", "mirror"];
+    ALLOW: "a rule of `allow`", ["identity", "method", "path", "headers", "address"], ["claim"];
+    CLUSTER: "[clusters.x]", ["endpoints", "balance", "limits", "like", "host", "pool", "proxy_protocol", "source", "protocol", "tls"],
+        ["health", "outlier", "panic", "slow_start", "retry", "bounded"];
     CLUSTER_LIMITS: "`limits` of [clusters.x]", ["connections", "requests", "queue", "queue_for"], [];
     PROXY_FROM: "`proxy_protocol` of [listeners.x]", ["from"], [];
+    TLS: "[tls.x]", ["certificates", "trust", "crl", "client_cert", "min_version"], ["acme", "spire"];
+    CERTIFICATE: "`certificates` of [tls.x]", ["cert", "key", "ocsp"], [];
+    CLUSTER_TLS: "`tls` of [clusters.x]", ["use", "name", "identity", "insecure"], [];
     POOL: "`pool` of [clusters.x]", ["idle"], [];
     ADMIN: "[admin]", ["bind", "token"], ["ui"];
     SECRET: "a secret", ["file", "env"], [];

@@ -4,7 +4,7 @@
 use super::bind;
 use super::field::{Field, Zero};
 use super::keys;
-use super::route::{To, read_to};
+use super::route::{To, read_to, take_policies};
 use super::server::{read_peer, refuse_empty};
 use super::table::Table;
 use super::tcp::{self, Tcp};
@@ -26,6 +26,12 @@ pub(crate) struct Listener {
     pub(crate) tcp: Option<Tcp>,
     pub(crate) detect: Option<At<bool>>,
     pub(crate) intercept: Intercept,
+    pub(crate) tls: Option<At<String>>,
+    /// The port of `https`; None inside: not readable, and reported.
+    pub(crate) redirect: Option<At<Option<u16>>>,
+    pub(crate) policies: Vec<At<String>>,
+    /// Where `timeouts.handshake` was typed.
+    pub(crate) handshake: Option<Span>,
     /// Keys that mean something for HTTP alone, as far as they were typed.
     pub(crate) http_keys: Vec<At<&'static str>>,
     /// The same for TCP.
@@ -68,14 +74,16 @@ pub(crate) fn read(
         }
     };
     let (mut http_keys, mut tcp_keys, mut detect_keys) = (Vec::new(), Vec::new(), Vec::new());
-    note(&table, &["to"], &mut http_keys);
+    note(&table, &["to", "redirect"], &mut http_keys);
+    let mut handshake = None;
     let timeouts = table.take_table(
         "timeouts",
         &keys::LISTENER_TIMEOUTS,
         findings,
         |table, findings| {
             note(&table, &["headers", "body"], &mut http_keys);
-            note(&table, &["connect", "handshake"], &mut tcp_keys);
+            note(&table, &["connect"], &mut tcp_keys);
+            handshake = table.place_of("handshake");
             note(&table, &["detect"], &mut detect_keys);
             Some(read_timeouts(table, findings))
         },
@@ -110,6 +118,14 @@ pub(crate) fn read(
             span: field.key_span,
         })
     });
+    let tls = table
+        .take("tls")
+        .and_then(|field| field.text("the name of a [tls.x]", findings));
+    let redirect = table.take("redirect").map(|field| At {
+        value: read_redirect(&field, findings),
+        span: field.key_span,
+    });
+    let policies = take_policies(&mut table, findings);
     table.finish(findings);
     Listener {
         name,
@@ -121,6 +137,10 @@ pub(crate) fn read(
         tcp,
         detect,
         intercept,
+        tls,
+        redirect,
+        policies,
+        handshake,
         http_keys,
         tcp_keys,
         detect_keys,
@@ -180,6 +200,22 @@ fn read_timeouts(mut table: Table<'_>, findings: &mut Findings<'_>) -> Timeouts 
         connect,
         idle,
     }
+}
+
+/// `"https"`, or `"https:8443"`.
+fn read_redirect(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<u16> {
+    let text = field.text("\"https\" or \"https:PORT\"", findings)?;
+    let (scheme, port) = match text.value.split_once(':') {
+        Some((scheme, port)) => (scheme, port.parse::<u16>().ok().filter(|port| *port > 0)),
+        None => (text.value.as_str(), Some(defaults::HTTPS_PORT)),
+    };
+    if scheme == "https" && port.is_some() {
+        return port;
+    }
+    let message = "`redirect` of a listener must be \"https\" or \"https:PORT\"";
+    let help = "other redirects are routes: [[routes]] with `redirect`";
+    findings.error_help(text.span, message, help);
+    None
 }
 
 fn read_limits(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<Limits> {

@@ -5,9 +5,10 @@
 use super::address::host_fault;
 use super::field::Field;
 use super::keys;
+use super::policy::read_identities;
 use super::table::{Table, bare, fields};
 use crate::findings::Findings;
-use crate::model::{HostMatch, PathMatch, ValueMatch};
+use crate::model::{HostMatch, IdentityMatch, PathMatch, ValueMatch};
 use crate::place::{At, Span};
 use crate::units::{Fault, quote};
 use regex::{Regex, RegexBuilder};
@@ -31,6 +32,7 @@ pub(crate) struct Match {
     pub(crate) methods: Vec<String>,
     pub(crate) headers: Vec<(String, ValueMatch)>,
     pub(crate) query: Vec<(String, ValueMatch)>,
+    pub(crate) identities: Vec<IdentityMatch>,
     /// Named groups of all regexes.
     pub(crate) captures: Vec<At<String>>,
     /// Whether some condition could not be read, so that nothing can be said about the whole.
@@ -39,7 +41,7 @@ pub(crate) struct Match {
 
 pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<Match> {
     let before = findings.errors();
-    let mut found = Match::default();
+    let mut found = read_request(&mut table, findings);
     if let Some(field) = table.take("listener") {
         let items = field.one_or_more(findings);
         let names = items
@@ -50,6 +52,20 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<
     if let Some(field) = table.take("host") {
         found.hosts = any_of(&field, "a host like \"shop.example.com\"", findings, host);
     }
+    if let Some(field) = table.take("query") {
+        found.query = read_values(&field, Named::Query, &mut found.captures, findings);
+    }
+    if let Some(field) = table.take("identity") {
+        found.identities = read_identities(&field, findings);
+    }
+    table.finish(findings);
+    found.torn = findings.errors() > before;
+    Some(found)
+}
+
+/// The conditions on a request that routes and rules of `allow` have alike.
+pub(crate) fn read_request(table: &mut Table<'_>, findings: &mut Findings<'_>) -> Match {
+    let mut found = Match::default();
     if let Some(field) = table.take("path") {
         read_paths(&field, &mut found, findings);
     }
@@ -59,12 +75,7 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<
     if let Some(field) = table.take("headers") {
         found.headers = read_values(&field, Named::Header, &mut found.captures, findings);
     }
-    if let Some(field) = table.take("query") {
-        found.query = read_values(&field, Named::Query, &mut found.captures, findings);
-    }
-    table.finish(findings);
-    found.torn = findings.errors() > before;
-    Some(found)
+    found
 }
 
 /// Reads a text or a list of texts; `"*"` among them makes it "any", an empty list.

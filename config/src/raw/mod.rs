@@ -10,21 +10,25 @@ mod field;
 mod keys;
 mod listener;
 mod matches;
+mod policy;
 mod route;
 mod server;
 mod syntax;
 mod table;
 mod tcp;
+mod tls;
 
 pub(crate) use access_log::AccessLog;
-pub(crate) use address::endpoint as parse_endpoint;
+pub(crate) use address::{endpoint as parse_endpoint, host_fault};
 pub(crate) use admin::Admin;
 pub(crate) use cluster::{Cluster, Endpoints};
 pub(crate) use listener::Listener;
 pub(crate) use matches::{Match, normal as check_path};
+pub(crate) use policy::{Allow, Policy, spiffe as check_spiffe};
 pub(crate) use route::{Edit, Edits, RawAction, RawRewrite, Route, To};
 pub(crate) use server::{Defaults, built_in as built_in_server};
 pub(crate) use tcp::{Tcp, TcpRoute};
+pub(crate) use tls::{ClusterTls, Tls};
 
 use crate::Source;
 use crate::findings::Findings;
@@ -57,6 +61,8 @@ pub(crate) struct Raw {
     pub(crate) listeners_meant: bool,
     pub(crate) routes: Vec<Route>,
     pub(crate) clusters: Vec<Cluster>,
+    pub(crate) tls: Vec<Tls>,
+    pub(crate) policies: Vec<Policy>,
     pub(crate) defaults: Defaults,
     pub(crate) admin: Option<Admin>,
     pub(crate) access_log: Option<AccessLog>,
@@ -146,6 +152,16 @@ fn read_source<'t>(number: usize, mut root: Table<'t>, raw: &mut Raw, findings: 
     if let Some(field) = root.take("clusters") {
         for (name, table) in named(&field, "clusters", &keys::CLUSTER, findings) {
             raw.clusters.push(cluster::read(name, table, findings));
+        }
+    }
+    if let Some(field) = root.take("tls") {
+        for (name, table) in named(&field, "tls", &keys::TLS, findings) {
+            raw.tls.push(tls::read(name, table, findings));
+        }
+    }
+    if let Some(field) = root.take("policies") {
+        for (name, table) in named(&field, "policies", &keys::POLICY, findings) {
+            raw.policies.push(policy::read(name, table, findings));
         }
     }
     if let Some(field) = root.take("routes") {

@@ -4,6 +4,7 @@
 use super::cluster::{Endpoints, HEAVIEST, read_endpoints};
 use super::field::{Field, Zero};
 use super::matches::{self, Match, is_token};
+use super::policy::{Allow, take_allow};
 use super::server::refuse_empty;
 use super::table::{Table, bare, fields};
 use super::{check_name, keys};
@@ -28,6 +29,8 @@ pub(crate) struct Route {
     pub(crate) response_headers: Edits,
     pub(crate) timeouts: Option<RouteTimeouts>,
     pub(crate) body_limit: Option<At<u64>>,
+    pub(crate) policies: Vec<At<String>>,
+    pub(crate) allow: Option<Allow>,
 }
 
 /// What becomes of a request, as typed.
@@ -105,6 +108,8 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Route {
     let response_headers = edits("response_headers", findings, &mut table);
     let timeouts = table.take_table("timeouts", &keys::ROUTE_TIMEOUTS, findings, read_timeouts);
     let body_limit = table.take_table("limits", &keys::BODY_LIMITS, findings, read_body_limit);
+    let policies = take_policies(&mut table, findings);
+    let allow = take_allow(&mut table, findings);
     let span = table.span;
     table.finish(findings);
     Route {
@@ -118,7 +123,19 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Route {
         response_headers,
         timeouts,
         body_limit,
+        policies,
+        allow,
     }
+}
+
+/// `policies` of a route or a listener.
+pub(crate) fn take_policies(table: &mut Table<'_>, findings: &mut Findings<'_>) -> Vec<At<String>> {
+    let Some(field) = table.take("policies") else {
+        return Vec::new();
+    };
+    let names = field.one_or_any();
+    let name = |item: &Field<'_>| item.text("the name of a policy", findings);
+    names.iter().filter_map(name).collect()
 }
 
 fn read_actions(table: &mut Table<'_>, findings: &mut Findings<'_>) -> Vec<At<RawAction>> {

@@ -4,11 +4,12 @@
 use super::address::cidr;
 use super::field::{Field, Zero};
 use super::keys;
+use super::policy::{Allow, take_allow};
 use super::route::{read_body_limit, read_timeouts};
 use super::table::Table;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Io, Peer, RouteTimeouts, Server, Workers};
+use crate::model::{Cidr, Io, Peer, RouteTimeouts, Server, Workers};
 use crate::place::{At, Span};
 use crate::units::quote;
 use toml::de::DeValue;
@@ -21,6 +22,7 @@ const MOST_WORKERS: u64 = 1024;
 pub(crate) struct Defaults {
     pub(crate) timeouts: Option<RouteTimeouts>,
     pub(crate) body: Option<At<u64>>,
+    pub(crate) allow: Option<Allow>,
 }
 
 pub(crate) fn built_in() -> Server {
@@ -90,8 +92,18 @@ pub(crate) fn read_peer(field: &Field<'_>, findings: &mut Findings<'_>) -> Optio
     if text.value == "unix" {
         return Some(Peer::Unix);
     }
+    read_block(&text, findings).map(Peer::Block)
+}
+
+/// Addresses alone.
+pub(crate) fn read_cidr(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<Cidr> {
+    let text = field.text("an address block like \"10.0.0.0/8\"", findings)?;
+    read_block(&text, findings)
+}
+
+fn read_block(text: &At<String>, findings: &mut Findings<'_>) -> Option<Cidr> {
     match cidr(&text.value) {
-        Ok(block) => Some(Peer::Block(block)),
+        Ok(block) => Some(block),
         Err(fault) => {
             findings.fault(text.span, fault);
             None
@@ -116,8 +128,13 @@ fn read_name(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<String> {
 pub(crate) fn read_defaults(mut table: Table<'_>, findings: &mut Findings<'_>) -> Defaults {
     let timeouts = table.take_table("timeouts", &keys::ROUTE_TIMEOUTS, findings, read_timeouts);
     let body = table.take_table("limits", &keys::BODY_LIMITS, findings, read_body_limit);
+    let allow = take_allow(&mut table, findings);
     table.finish(findings);
-    Defaults { timeouts, body }
+    Defaults {
+        timeouts,
+        body,
+        allow,
+    }
 }
 
 /// An empty kind says nothing, and would take everything away.

@@ -1,6 +1,7 @@
 //! A checked configuration becomes a plan. The only place that maps the configuration's words to those of the balancer, the
 //! protocols and the data path. Everything here may fail; nothing that runs is touched until [`Assembler::commit`].
 
+mod later;
 mod resolve;
 
 use std::collections::HashMap;
@@ -50,7 +51,7 @@ impl Assembler {
 
     /// Build the plan. Errors are lines for people, all at once.
     pub(crate) fn assemble(&self, config: &Config) -> Result<Plan, Vec<String>> {
-        let mut errors = Vec::new();
+        let mut errors = later::refuse(config);
         let mut ids = FreeIds::new(&self.targets);
         let clusters = config
             .clusters

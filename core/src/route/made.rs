@@ -87,6 +87,7 @@ pub(super) fn route(matches: Match, sets: &str) -> Route {
         response_headers: Vec::new(),
         timeouts: timeouts(),
         body_limit: None,
+        allow: None,
     }
 }
 
@@ -116,6 +117,7 @@ pub(super) fn config(routes: Vec<Route>) -> Config {
         routes,
         default_timeouts: timeouts(),
         clusters: Vec::new(),
+        tls: Vec::new(),
         admin: Admin {
             bind: Vec::new(),
             token: None,
