@@ -26,6 +26,7 @@ mod choice;
 mod civil;
 mod clock;
 mod connector;
+mod copy;
 mod der;
 mod facts;
 mod fault;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustls::{ClientConnection, Connection, ServerConnection};
 
 use crate::clock::Clock;
+use crate::copy::{PIECE, Sink, Source, append};
 use crate::facts::Facts;
 use crate::fault::Fault;
 
@@ -69,14 +70,14 @@ impl Session {
         {
             self.look(first)?;
         }
-        let mut rest = bytes;
-        while !rest.is_empty() && !self.has_peer_closed {
+        let mut rest = Source(bytes);
+        while !rest.0.is_empty() && !self.has_peer_closed {
             let taken = self.connection.read_tls(&mut rest);
             let taken = taken.map_err(|error| Fault::Internal(error.to_string()))?;
             let state = self.connection.process_new_packets()?;
             let mut reader = self.connection.reader();
             while let Ok(chunk @ [_, ..]) = reader.fill_buf() {
-                plain.extend_from_slice(chunk);
+                append(plain, chunk);
                 let length = chunk.len();
                 reader.consume(length);
             }
@@ -119,9 +120,11 @@ impl Session {
                 "bytes are sent before the handshake or after the end".into(),
             ));
         }
-        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        // rustls copies what it encrypts, slice by slice.
+        let pieces = parts.iter().flat_map(|part| part.chunks(PIECE));
+        let mut slices: Vec<IoSlice<'_>> = pieces.map(IoSlice::new).collect();
         let mut left = slices.as_mut_slice();
-        while left.iter().any(|slice| !slice.is_empty()) {
+        while !left.is_empty() {
             let taken = self.connection.writer().write_vectored(left);
             let taken = taken.map_err(|error| Fault::Internal(error.to_string()))?;
             if taken == 0 {
@@ -137,7 +140,7 @@ impl Session {
     pub fn output(&mut self, out: &mut Vec<u8>) {
         while self.connection.wants_write() {
             // Writing into a `Vec` does not fail.
-            if self.connection.write_tls(out).is_err() {
+            if self.connection.write_tls(&mut Sink(out)).is_err() {
                 return;
             }
         }
