@@ -130,7 +130,7 @@ impl Pool {
     }
 
     /// The first `len` bytes of a buffer that came back and has no view yet.
-    fn bytes(&self, bid: u16, len: u32) -> &[u8] {
+    pub(crate) fn bytes(&self, bid: u16, len: u32) -> &[u8] {
         debug_assert!(len <= self.size);
         // SAFETY: inside the slab (`address` asserts it); the kernel has given the buffer back, and nobody has a view of it, so nobody writes
         // it; the mapping was zeroed, so all of it is initialised.

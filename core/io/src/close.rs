@@ -99,7 +99,7 @@ impl Io {
         {
             w.exec.retire(waker);
         }
-        slot.listen = None;
+        slot.special = None;
         self.detach_tx(index);
         let slot = self.slots.at(index);
         // close(2); FIN goes out here, or RST if the peer's bytes were left unread.

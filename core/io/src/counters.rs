@@ -25,6 +25,8 @@ pub struct Counters {
     pub sq_full: AtomicU64,
     /// Turns that found the completion queue overflown.
     pub cq_overflow: AtomicU64,
+    /// Datagrams that were received and dropped, because those before them on their socket were not taken in time.
+    pub datagrams_dropped: AtomicU64,
     /// Receive buffers that hold bytes somebody still refers to.
     pub buffers_in_use: AtomicU64,
     /// Sockets and sleeps alive.

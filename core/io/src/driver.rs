@@ -47,6 +47,7 @@ pub(crate) struct Io {
     due: Vec<u32>,
     pub(crate) quota: u32,
     pub(crate) max_views: usize,
+    pub(crate) datagram_size: u32,
     /// Operations of slots that owe their last completion.
     pub(crate) inflight: u32,
 }
@@ -90,6 +91,7 @@ impl Io {
             quota,
             max_views: (2 * quota as usize / options.buffer_size.max(1) as usize)
                 .clamp(MIN_VIEWS, 4096),
+            datagram_size: options.datagram_size.clamp(1, u32::from(u16::MAX)),
             inflight: 0,
         })
     }
@@ -167,6 +169,7 @@ impl Io {
             };
             slot.clear(flag::STARVED);
             match self.driver {
+                Driver::Uring(_) if slot.has(flag::DATAGRAMS) => self.want_messages(w, index),
                 Driver::Uring(_) => self.want_recv(w, index),
                 Driver::Epoll(_) => self.wake_rx(w, index),
             }

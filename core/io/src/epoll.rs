@@ -24,6 +24,8 @@ pub(crate) struct EpollDriver {
     fd: OwnedFd,
     eventfd: i32,
     events: Vec<libc::epoll_event>,
+    /// Where datagrams are received before their length is known; empty until there is a socket for them.
+    pub(crate) scratch: Box<[u8]>,
     /// Slots (and generations) that used up their share of this turn and are still readable.
     again: Vec<(u32, u32)>,
     turn: u32,
@@ -42,6 +44,7 @@ impl EpollDriver {
             fd,
             eventfd,
             events: Vec::with_capacity(EVENTS),
+            scratch: Box::default(),
             again: Vec::new(),
             turn: 1,
         };
@@ -64,7 +67,13 @@ impl EpollDriver {
 
     /// Register a socket for the rest of its life; close(2) takes it out.
     pub(crate) fn add(&mut self, slot: &mut Slot, index: u32) -> io::Result<()> {
-        let events = (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32;
+        // Nobody waits to send a datagram, and each one that has left would be an event.
+        let events = if slot.has(flag::DATAGRAMS) {
+            libc::EPOLLIN | libc::EPOLLET
+        } else {
+            libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET
+        };
+        let events = events as u32;
         self.control(
             slot.raw_fd(),
             events,

@@ -53,3 +53,17 @@ pub(crate) fn is_per_connection(errno: i32) -> bool {
             | libc::EAGAIN
     )
 }
+
+/// Sending a datagram failed because of the peer or the way there; the kernel says so once, of whichever was sent before.
+pub(crate) fn is_of_the_peer(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::ECONNREFUSED
+            | libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+            | libc::EHOSTDOWN
+            | libc::ENETDOWN
+            | libc::ENOPROTOOPT
+            | libc::EPROTO
+    )
+}

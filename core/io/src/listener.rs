@@ -15,7 +15,7 @@ use crate::counters;
 use crate::driver::{Driver, Io};
 use crate::epoll::ACCEPTS_PER_TURN;
 use crate::errno;
-use crate::slot::{ListenState, flag};
+use crate::slot::{ListenState, Special, flag};
 use crate::socket;
 use crate::stream::{Owner, Stream};
 use crate::worker::{Worker, with_worker};
@@ -43,9 +43,9 @@ impl Listener {
         let made = with_worker(|w| {
             let mut io = w.io.borrow_mut();
             let index = io.adopt(w, fd, flag::LISTENER)?;
-            io.slots.at(index).listen = Some(Box::new(ListenState {
+            io.slots.at(index).special = Some(Box::new(Special::Listen(ListenState {
                 queue: VecDeque::new(),
-            }));
+            })));
             Ok(Listener {
                 owner: Owner::new(w, index),
             })
@@ -82,7 +82,7 @@ impl Listener {
         self.owner.io(|_, io, index| {
             let slot = io.slots.at(index);
             let fd = slot.raw_fd();
-            if let Some(listen) = &mut slot.listen {
+            if let Some(listen) = slot.listen() {
                 // What waits in the kernel's queue would be reset below.
                 let waiting = std::iter::from_fn(|| socket::accept(fd).ok());
                 listen.queue.extend(waiting.take(STOP_ACCEPTS));
@@ -130,7 +130,7 @@ impl Io {
         index: u32,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<OwnedFd>> {
-        let listen = self.slots.at(index).listen.as_mut();
+        let listen = self.slots.at(index).listen();
         let queued = listen.and_then(|l| l.queue.pop_front());
         let next = queued.or_else(|| match self.driver {
             Driver::Uring(_) => None,

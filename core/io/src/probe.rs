@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use io_uring::{cqueue, opcode, types};
 
 use crate::buffers::Pool;
-use crate::uring::bufring::BufRing;
+use crate::uring::bufring::{BufRing, GROUP};
 use crate::uring::receive_entry;
 use crate::uring::ring::{BATCH, Ring};
 
@@ -122,7 +122,7 @@ fn try_uring() -> io::Result<UringFeatures> {
     };
     features.multishot_accept = try_accept(&mut ring).unwrap_or(false);
     let pool = Pool::new(4, 64)?;
-    if let Ok(mut buffers) = BufRing::new(ring.io(), 4) {
+    if let Ok(mut buffers) = BufRing::new(ring.io(), GROUP, 4) {
         features.buffer_ring = true;
         buffers.publish(&pool);
         let plain = try_recv(&mut ring, 0);

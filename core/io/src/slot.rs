@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::task::Waker;
 
 use crate::buffers::Buf;
+use crate::datagrams::DatagramState;
 use crate::token::GENERATION_MASK;
 use crate::tx::TxState;
 
@@ -76,12 +77,22 @@ pub(crate) mod flag {
     pub(crate) const RX_POLL: u32 = 1 << 28;
     /// A poll for room to splice into is in flight (epoll: it is waited for).
     pub(crate) const TX_POLL: u32 = 1 << 29;
+    /// A socket of datagrams.
+    pub(crate) const DATAGRAMS: u32 = 1 << 30;
+    /// A multishot receive of datagrams is in flight.
+    pub(crate) const MESSAGES_ARMED: u32 = 1 << 31;
 }
 
 /// What only a listener needs.
 pub(crate) struct ListenState {
     /// Accepted by the kernel on our behalf, not yet asked for.
     pub(crate) queue: VecDeque<OwnedFd>,
+}
+
+/// What only some kinds of socket need. Boxed, so that a connection pays eight bytes for it.
+pub(crate) enum Special {
+    Listen(ListenState),
+    Datagrams(DatagramState),
 }
 
 /// Boxed, so that a slot pays eight bytes for what it rarely has.
@@ -214,7 +225,7 @@ pub(crate) struct Slot {
     pub(crate) rx_waker: Option<Waker>,
     pub(crate) tx_waker: Option<Waker>,
     pub(crate) tx: Option<Box<TxState>>,
-    pub(crate) listen: Option<Box<ListenState>>,
+    pub(crate) special: Option<Box<Special>>,
 }
 
 /// An idle connection costs one slot, so its size is a promise.
@@ -243,7 +254,7 @@ impl Slot {
             rx_waker: None,
             tx_waker: None,
             tx: None,
-            listen: None,
+            special: None,
         }
     }
 
@@ -272,6 +283,24 @@ impl Slot {
     #[inline]
     pub(crate) fn raw_fd(&self) -> i32 {
         self.fd.as_ref().map_or(-1, |fd| fd.as_raw_fd())
+    }
+
+    /// What a listener has beyond a connection. None for anything else.
+    #[inline]
+    pub(crate) fn listen(&mut self) -> Option<&mut ListenState> {
+        match self.special.as_deref_mut() {
+            Some(Special::Listen(listen)) => Some(listen),
+            _ => None,
+        }
+    }
+
+    /// The same of a socket of datagrams.
+    #[inline]
+    pub(crate) fn datagrams(&mut self) -> Option<&mut DatagramState> {
+        match self.special.as_deref_mut() {
+            Some(Special::Datagrams(datagrams)) => Some(datagrams),
+            _ => None,
+        }
     }
 
     #[inline]

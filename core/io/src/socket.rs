@@ -17,7 +17,7 @@ pub(crate) fn shutdown(fd: RawFd, how: i32) {
     unsafe { libc::shutdown(fd, how) };
 }
 
-fn set_int(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+pub(crate) fn set_int(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
     // SAFETY: four readable bytes of an i32.
     let r = unsafe {
         libc::setsockopt(
@@ -75,22 +75,26 @@ pub(crate) fn take_error(fd: RawFd) -> i32 {
     if r == 0 { value } else { errno::last() }
 }
 
-/// A stream socket of the address's family, ready for either driver.
-pub(crate) fn stream_socket(address: &socket2::SockAddr) -> io::Result<OwnedFd> {
-    let family = i32::from(address.family());
+/// A socket of the address's family, ready for either driver.
+fn socket(family: i32, kind: i32) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; the result is checked.
-    let fd = unsafe {
-        libc::socket(
-            family,
-            libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
-            0,
-        )
-    };
+    let fd = unsafe { libc::socket(family, kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: a fresh descriptor that is ours.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A socket for datagrams to and from the address.
+pub(crate) fn datagram_socket(address: &socket2::SockAddr) -> io::Result<OwnedFd> {
+    socket(i32::from(address.family()), libc::SOCK_DGRAM)
+}
+
+/// A stream socket of the address's family.
+pub(crate) fn stream_socket(address: &socket2::SockAddr) -> io::Result<OwnedFd> {
+    let family = i32::from(address.family());
+    let fd = socket(family, libc::SOCK_STREAM)?;
     if family == libc::AF_INET || family == libc::AF_INET6 {
         no_delay(fd.as_raw_fd());
     }

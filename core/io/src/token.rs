@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     RecvReady = 7,
     /// Waits for room to splice into.
     SendReady = 8,
+    /// Datagrams.
+    Messages = 9,
 }
 
 /// Packed user data.
@@ -46,6 +48,7 @@ impl Token {
             6 => Kind::Wake,
             7 => Kind::RecvReady,
             8 => Kind::SendReady,
+            9 => Kind::Messages,
             _ => Kind::Ignore,
         }
     }
@@ -77,6 +80,7 @@ mod tests {
             Kind::Wake,
             Kind::RecvReady,
             Kind::SendReady,
+            Kind::Messages,
         ] {
             for (generation, slot) in [
                 (0, 0),

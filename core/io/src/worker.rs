@@ -57,6 +57,8 @@ pub struct WorkerOptions {
     pub buffers: u16,
     /// Received bytes that may wait unread per connection.
     pub receive_quota: u32,
+    /// Bytes of the longest datagram that is received whole; longer ones are cut and say so. At most 65,535, which is all that UDP has.
+    pub datagram_size: u32,
     /// Let the kernel count the quota where the probe finds that it can; without it a receive over its quota is cancelled. (For
     /// measuring, and for tests of the other way.)
     pub recv_credit: bool,
@@ -85,6 +87,7 @@ impl Default for WorkerOptions {
             buffers: 4096,
             // Five buffers: a body of 64 KiB with its head comes in one go (with four, its last bytes took a receive and a send more).
             receive_quota: 80 * 1024,
+            datagram_size: 65_535,
             recv_credit: true,
             // A burst is not a transfer: changing over costs a cancelled receive.
             splice_after: 256 * 1024,

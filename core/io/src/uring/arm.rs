@@ -192,7 +192,7 @@ impl Io {
             return self.wake_rx(w, index);
         };
         let slot = self.slots.at(index);
-        let waiting = slot.listen.as_ref().map_or(0, |l| l.queue.len());
+        let waiting = slot.listen().map_or(0, |l| l.queue.len());
         if slot.has(NO) || slot.rx_errno != 0 || waiting >= ACCEPT_QUEUE / 2 || w.stopping.get() {
             return;
         }

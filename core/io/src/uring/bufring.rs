@@ -12,8 +12,9 @@ use io_uring::IoUring;
 
 use crate::buffers::Pool;
 
-/// The one buffer group.
+/// The buffer groups: that of streams, and that of datagrams.
 pub(crate) const GROUP: u16 = 0;
+pub(crate) const MESSAGES: u16 = 1;
 /// Buffers lent at first: what one turn of a busy worker receives.
 const FIRST_WINDOW: usize = 64;
 /// Turns of the loop after which the window is judged: some hundred milliseconds of a busy worker.
@@ -33,6 +34,7 @@ pub(crate) struct BufRing {
     slots: NonNull<Slot>,
     entries: u16,
     bytes: usize,
+    group: u16,
     tail: u16,
     lent: usize,
     window: usize,
@@ -45,7 +47,7 @@ pub(crate) struct BufRing {
 
 impl BufRing {
     /// Map and register a ring for all buffers of a pool of `count`.
-    pub(crate) fn new(ring: &IoUring, count: u16) -> io::Result<BufRing> {
+    pub(crate) fn new(ring: &IoUring, group: u16, count: u16) -> io::Result<BufRing> {
         let entries = count.clamp(1, 1 << 15).next_power_of_two();
         let bytes = usize::from(entries) * std::mem::size_of::<Slot>();
         // SAFETY: an anonymous mapping, page-aligned as the kernel wants it; the result is checked.
@@ -69,6 +71,7 @@ impl BufRing {
             slots,
             entries,
             bytes,
+            group,
             tail: 0,
             lent: 0,
             widened: false,
@@ -79,7 +82,7 @@ impl BufRing {
         // SAFETY: the mapping has `entries` slots and lives until `close`, which unregisters first.
         let registered = unsafe {
             ring.submitter()
-                .register_buf_ring_with_flags(slots.as_ptr() as u64, entries, GROUP, 0)
+                .register_buf_ring_with_flags(slots.as_ptr() as u64, entries, group, 0)
         };
         match registered {
             Ok(()) => Ok(this),
@@ -155,7 +158,7 @@ impl BufRing {
 
     /// Unregister and unmap. Nothing that could take a buffer is in flight.
     pub(crate) fn close(self, ring: &IoUring) -> bool {
-        let gone = ring.submitter().unregister_buf_ring(GROUP).is_ok();
+        let gone = ring.submitter().unregister_buf_ring(self.group).is_ok();
         if gone {
             self.unmap();
         }

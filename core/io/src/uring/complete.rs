@@ -97,6 +97,7 @@ impl Io {
             Kind::Connect => self.on_connect(w, index, result),
             Kind::Poll => self.on_poll(w, index, flags),
             Kind::RecvReady | Kind::SendReady => self.on_ready(w, index, token.kind()),
+            Kind::Messages => self.on_messages(w, index, result, flags),
             Kind::Ignore | Kind::Wake => {}
         }
     }
@@ -117,6 +118,9 @@ impl Io {
         if let Some(bid) = cqueue::buffer_select(flags)
             && let Driver::Uring(u) = &mut self.driver
         {
+            if token.kind() == Kind::Messages {
+                return u.messages.iter_mut().for_each(|m| m.give_back(bid));
+            }
             u.buffers.used();
             if usize::from(bid) < w.pool.count() {
                 w.pool.unlend(bid);
@@ -130,7 +134,7 @@ impl Io {
 
     /// One operation of a slot is over.
     #[inline]
-    fn over(&mut self, index: u32, flags: u32) {
+    pub(super) fn over(&mut self, index: u32, flags: u32) {
         let slot = self.slots.at(index);
         slot.clear(flags);
         slot.inflight -= 1;
@@ -291,7 +295,7 @@ impl Io {
             // SAFETY: a fresh descriptor that nobody else knows of.
             let fd = unsafe { OwnedFd::from_raw_fd(result) };
             if !slot.has(flag::CLOSING)
-                && let Some(listen) = &mut slot.listen
+                && let Some(listen) = slot.listen()
             {
                 listen.queue.push_back(fd);
             }
@@ -305,7 +309,7 @@ impl Io {
             }
             return;
         }
-        let waiting = slot.listen.as_ref().map_or(0, |l| l.queue.len());
+        let waiting = slot.listen().map_or(0, |l| l.queue.len());
         if !more {
             self.want_accept(w, index);
         } else if waiting >= ACCEPT_QUEUE && !slot.has(flag::RX_CANCEL) {

@@ -16,16 +16,20 @@ use crate::worker::WorkerOptions;
 mod arm;
 pub(crate) mod bufring;
 mod complete;
+mod messages;
 pub(crate) mod ring;
 
 pub(crate) use arm::receive_entry;
-use bufring::BufRing;
+use bufring::{BufRing, GROUP};
+use messages::Messages;
 use ring::{BATCH, Ring};
 
 /// Ring, buffer ring and the read on the eventfd.
 pub(crate) struct UringDriver {
     pub(crate) ring: Ring,
     pub(crate) buffers: BufRing,
+    /// What datagrams are received into; made with the first socket of them.
+    pub(crate) messages: Option<Messages>,
     /// Multishot receives take a byte credit.
     credit: bool,
     eventfd: i32,
@@ -38,11 +42,12 @@ pub(crate) struct UringDriver {
 impl UringDriver {
     pub(crate) fn new(options: &WorkerOptions, eventfd: i32) -> io::Result<UringDriver> {
         let (ring, _) = Ring::new(options.sq_entries, options.cq_entries)?;
-        let buffers = BufRing::new(ring.io(), options.buffers)?;
+        let buffers = BufRing::new(ring.io(), GROUP, options.buffers)?;
         let credit = options.recv_credit && probe::credit_works();
         let mut driver = UringDriver {
             ring,
             buffers,
+            messages: None,
             credit,
             eventfd,
             wake_armed: false,
@@ -66,6 +71,9 @@ impl UringDriver {
 
     #[inline]
     pub(crate) fn publish(&mut self, pool: &Pool) -> usize {
+        if let Some(messages) = &mut self.messages {
+            messages.publish();
+        }
         self.buffers.publish(pool)
     }
 
@@ -92,6 +100,7 @@ impl UringDriver {
             (flag::POLL_ARMED, Kind::Poll),
             (flag::RX_POLL, Kind::RecvReady),
             (flag::TX_POLL, Kind::SendReady),
+            (flag::MESSAGES_ARMED, Kind::Messages),
         ] {
             if slot.has(bit) {
                 self.cancel(Token::new(kind, slot.generation, index));
@@ -105,16 +114,21 @@ impl UringDriver {
         let UringDriver {
             ring,
             buffers,
+            messages,
             wake_armed,
             wake_count,
             ..
         } = self;
         if quiet && !wake_armed {
+            if let Some(messages) = messages {
+                // SAFETY: nothing is in flight.
+                unsafe { messages.close(ring.io()) };
+            }
             if buffers.close(ring.io()) {
                 return true;
             }
         } else {
-            std::mem::forget(wake_count);
+            std::mem::forget((wake_count, messages));
         }
         drop(ring);
         false
