@@ -40,6 +40,8 @@ pub(crate) const LISTENER_LIMITS: ListenerLimits = ListenerLimits {
     body: None,
     connections: None,
 };
+pub(crate) const UDP_IDLE: Duration = Duration::from_secs(60);
+pub(crate) const UDP_SESSIONS: u32 = 10_000;
 pub(crate) const ROUTE_TIMEOUTS: RouteTimeouts = RouteTimeouts {
     connect: Duration::from_secs(1),
     first_byte: Duration::from_secs(15),
@@ -237,6 +239,21 @@ fn listener() -> Vec<Default> {
             "[listeners.x] limits.connections",
             or_none(limits.connections, |count| count.to_string()),
             "The limit of open files is the bound until one is written.",
+        ),
+        row(
+            "[listeners.x] udp: timeouts.idle",
+            time(UDP_IDLE),
+            "Envoy's figure. nginx's ten minutes keep a socket for each client that is long gone, and connection tracking on the way (30 s, 120 s for streams) forgets them earlier anyway.",
+        ),
+        row(
+            "[listeners.x] udp: limits.connections",
+            UDP_SESSIONS.to_string(),
+            "Sessions. Anybody can write any sender into a datagram, so there must be a bound; that of a cluster's connections.",
+        ),
+        row(
+            "[listeners.x] responses",
+            "none".to_owned(),
+            "Only who knows the protocol knows how many answers a datagram has; one for DNS. Without it, silence ends a session.",
         ),
         row(
             "[listeners.x] proxy_protocol",

@@ -3,7 +3,7 @@
 
 use crate::model::{
     Action, Address, Cluster, Config, Endpoint, Listener, Route, Server, Target, TcpMatch,
-    TcpRoute, Tls, Workers,
+    TcpRoute, Tls, Udp, Workers,
 };
 use crate::units::show_duration;
 use std::collections::HashMap;
@@ -181,6 +181,10 @@ fn listener(old: &Listener, new: &Listener, a: &Config, b: &Config) -> Vec<Strin
     let patience = |l: &Listener| l.tcp.as_ref().map(|tcp| (tcp.connect, tcp.idle));
     let (was, is) = ((tcp(old, a), patience(old)), (tcp(new, b), patience(new)));
     note(&mut changed, "tcp", &was, &is);
+    let udp = |udp: Option<Udp>, config: &Config| {
+        udp.map(|u| (to(Some(u.cluster), config), u.idle, u.responses))
+    };
+    note(&mut changed, "udp", &udp(old.udp, a), &udp(new.udp, b));
     changed
 }
 

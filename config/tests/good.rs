@@ -155,6 +155,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
          [listeners.tls]\nbind = \":443\"\ntls = \"t\"\ntimeouts = {}\n[tls.t]\ncertificates = {{ cert = \"c\", key = \"k\" }}\n{}\n\
          [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\ntimeouts = {}\ndetect = {}\n\
          [listeners.any]\nbind = \":99\"\ntcp = [\"db:1\"]\ndetect = true\ntimeouts = {}\n\
+         [listeners.dns]\nbind = \":53\"\nudp = [\"dns:53\"]\ntimeouts = {}\nlimits = {}\n\
          [listeners.socket]\nbind = {}\n\
          [[routes]]\nmatch = {{ path = \"/r\" }}\nredirect = {}\n\
          [[routes]]\nmatch = {{ path = \"/a\" }}\nrespond = {}\n\
@@ -186,6 +187,8 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
             .replace("{ detect = ", "")
             .replace(" }", ""),
         table("[listeners.x] detect: timeouts.", &["detect"]),
+        table("[listeners.x] udp: timeouts.", &["idle"]),
+        table("[listeners.x] udp: limits.", &["connections"]),
         table("[listeners.x] bind.", &["mode", "owner"]).replace('}', ", unix = \"/x\" }"),
         table("[[routes]] redirect.", &["status"]).replace('}', ", to = \"/\" }"),
         table("[[routes]] respond.", &["status", "content_type"]),
@@ -215,7 +218,13 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
             .replace('}', ", address = \"10.0.0.1:80\" }"),
     );
     assert_eq!(table("[[routes]] ", &["split_by"]), "{  }");
-    let absent = ["proxy_protocol", "tls", "redirect", "intercept"];
+    let absent = [
+        "proxy_protocol",
+        "tls",
+        "redirect",
+        "intercept",
+        "responses",
+    ];
     assert_eq!(table("[listeners.x] ", &absent), "{  }");
     assert_eq!(table("[server] ", &["mark"]), "{  }");
     assert_eq!(table("[tls.x] ", &["client_cert", "trust"]), "{  }");
@@ -231,6 +240,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
          [tls.t]\ncertificates = { cert = \"c\", key = \"k\" }\n\
          [listeners.db]\nbind = \":5432\"\ntcp = [\"db:5432\"]\n\
          [listeners.any]\nbind = \":99\"\ntcp = [\"db:1\"]\ndetect = true\n\
+         [listeners.dns]\nbind = \":53\"\nudp = [\"dns:53\"]\n\
          [listeners.socket]\nbind = \"unix:/x\"\n\
          [[routes]]\nmatch = { path = \"/r\" }\nredirect = \"/\"\n\
          [[routes]]\nmatch = { path = \"/a\" }\nrespond = {}\n\

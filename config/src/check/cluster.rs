@@ -119,6 +119,11 @@ impl Clusters {
         }
     }
 
+    /// The cluster at an index that came from here.
+    pub(crate) fn get(&self, index: usize) -> Option<&Cluster> {
+        self.list.get(index)
+    }
+
     fn find(&mut self, name: &At<String>, findings: &mut Findings<'_>) -> Option<usize> {
         if let Some(found) = self.by_name.get(&name.value) {
             self.used[*found] = true;

@@ -5,6 +5,7 @@ use super::cluster::Clusters;
 use super::policy::{self, Policies};
 use super::tcp;
 use super::tls::TlsTables;
+use super::udp;
 use crate::defaults;
 use crate::findings::Findings;
 use crate::model::{Allow, Bind, Listener, ListenerLimits, ListenerTimeouts};
@@ -27,7 +28,7 @@ pub(crate) fn check<'r>(
     findings: &mut Findings<'_>,
 ) -> Vec<Listener> {
     let mut names: HashMap<&str, Span> = HashMap::new();
-    let mut addresses: HashMap<String, Bound<'_>> = HashMap::new();
+    let mut addresses: HashMap<Port, Bound<'_>> = HashMap::new();
     let mut listeners = Vec::new();
     for listener in &raw.listeners {
         let name = &listener.name;
@@ -43,6 +44,7 @@ pub(crate) fn check<'r>(
         names.insert(&name.value, name.span);
         check_addresses(listener, &mut addresses, findings);
         refuse_other_protocol(listener, findings);
+        udp::refuse_other_protocol(listener, findings);
         let to = listener.to.as_ref().and_then(|to| {
             if let To::Split(_) = to.value {
                 findings.error_help(
@@ -64,6 +66,8 @@ pub(crate) fn check<'r>(
             .as_ref()
             .and_then(|name| named.tls.of_listener(name, findings));
         let allow = allow(listener, raw, named.policies, findings);
+        let owner = format!("listener:{}", name.value);
+        let udp = udp::udp(listener, owner, named.clusters, findings);
         listeners.push(Listener {
             name: name.value.clone(),
             at: findings.place(name.span),
@@ -82,6 +86,7 @@ pub(crate) fn check<'r>(
             to,
             detect: tcp.is_some() && detects(listener),
             tcp,
+            udp,
         });
     }
     listeners
@@ -96,7 +101,7 @@ pub(super) fn detects(listener: &raw::Listener) -> bool {
 fn timeouts(listener: &raw::Listener) -> ListenerTimeouts {
     let built_in = defaults::LISTENER_TIMEOUTS;
     let own = listener.timeouts.as_ref().map_or(built_in, |t| t.own);
-    let http = listener.tcp.is_none() || detects(listener);
+    let http = (listener.tcp.is_none() && listener.udp.is_none()) || detects(listener);
     ListenerTimeouts {
         idle: if http { own.idle } else { built_in.idle },
         ..own
@@ -163,6 +168,9 @@ fn allow<'r>(
 
 /// A key that nothing would act on is most likely a misunderstanding.
 fn refuse_other_protocol(listener: &raw::Listener, findings: &mut Findings<'_>) {
+    if listener.udp.is_some() {
+        return;
+    }
     if !detects(listener) {
         for key in &listener.detect_keys {
             let message = format!("`{}` has nothing to act on", key.value);
@@ -195,6 +203,9 @@ fn refuse_other_protocol(listener: &raw::Listener, findings: &mut Findings<'_>) 
     }
 }
 
+/// What can be bound once: an address with a port of UDP (true), or of TCP, which have ports of their own; or a Unix socket.
+type Port = (bool, String);
+
 /// An address that is taken, and by whom.
 struct Bound<'r> {
     listener: &'r str,
@@ -203,18 +214,26 @@ struct Bound<'r> {
 
 fn check_addresses<'r>(
     listener: &'r raw::Listener,
-    addresses: &mut HashMap<String, Bound<'r>>,
+    addresses: &mut HashMap<Port, Bound<'r>>,
     findings: &mut Findings<'_>,
 ) {
+    let is_udp = listener.udp.is_some();
     for bind in &listener.bind {
         let other = match &bind.value {
             // Port 0 is another port each time.
             Bind::Tcp(address) if address.port() == 0 => continue,
             Bind::Tcp(address) => other_family(*address),
+            Bind::Unix(_) if is_udp => {
+                let message =
+                    "`udp` listens on addresses: Unix sockets of datagrams are not served";
+                findings.error(bind.span, message);
+                continue;
+            }
             Bind::Unix(_) => None,
         };
         let shown = bind.value.to_string();
-        if let Some(first) = addresses.get(&shown) {
+        // One port number of TCP and of UDP are two ports.
+        if let Some(first) = addresses.get(&(is_udp, shown.clone())) {
             let place = findings.refer(bind.span, first.span);
             let who = if first.listener == listener.name.value {
                 "here".to_owned()
@@ -226,7 +245,7 @@ fn check_addresses<'r>(
             continue;
         }
         if let Some(other) = other
-            && let Some(first) = addresses.get(&other.to_string())
+            && let Some(first) = addresses.get(&(is_udp, other.to_string()))
             && first.listener != listener.name.value
         {
             let place = findings.refer(bind.span, first.span);
@@ -242,7 +261,7 @@ fn check_addresses<'r>(
             listener: &listener.name.value,
             span: bind.span,
         };
-        addresses.insert(shown, bound);
+        addresses.insert((is_udp, shown), bound);
     }
 }
 
@@ -262,6 +281,16 @@ fn other_family(address: SocketAddr) -> Option<SocketAddr> {
 /// The listener's own `limits` whole, else `[defaults]`, else built in.
 fn limits(listener: &raw::Listener, raw: &Raw, findings: &mut Findings<'_>) -> ListenerLimits {
     let default_body = raw.defaults.body.as_ref();
+    if listener.udp.is_some() {
+        let own = listener
+            .limits
+            .as_ref()
+            .and_then(|own| own.limits.connections);
+        return ListenerLimits {
+            connections: own.or(Some(defaults::UDP_SESSIONS)),
+            ..defaults::LISTENER_LIMITS
+        };
+    }
     match &listener.limits {
         None => ListenerLimits {
             body: default_body

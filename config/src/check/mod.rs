@@ -12,6 +12,7 @@ mod shadow;
 mod tcp;
 mod template;
 mod tls;
+mod udp;
 
 use crate::defaults;
 use crate::findings::Findings;
@@ -34,6 +35,7 @@ pub(crate) fn check(raw: &Raw, findings: &mut Findings<'_>) -> Option<Config> {
         policies: &mut policies,
     };
     let listeners = listener::check(raw, &mut named, findings);
+    udp::check_clusters(raw, &listeners, &clusters, findings);
     let routes = route::check(raw, &listeners, &mut clusters, &mut policies, findings);
     let admin = admin::check(raw, findings);
     if raw.listeners.is_empty() && !raw.listeners_meant {

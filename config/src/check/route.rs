@@ -107,6 +107,13 @@ fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>
     for name in &raw.listeners {
         let position = listeners.iter().position(|l| l.name == name.value);
         match position {
+            Some(position) if listeners[position].udp.is_some() => {
+                let message = format!(
+                    "listener \"{}\" passes datagrams on (`udp`) and reads no requests, so it asks no route",
+                    name.value
+                );
+                findings.error(name.span, message);
+            }
             Some(position) if listeners[position].to.is_some() => {
                 let message = format!(
                     "listener \"{}\" sends all to one cluster (`to`), so it asks no route",

@@ -75,7 +75,8 @@ pub(crate) fn warn_of_listeners(
         }
     }
     if let (true, Some(first)) = (asking.is_empty(), raw.routes.first()) {
-        let message = "no route can match: every listener sends all to one cluster (`to`, `tcp`)";
+        let message =
+            "no route can match: every listener sends all to one cluster (`to`, `tcp`, `udp`)";
         findings.warn(first.span, message, None);
     }
 }

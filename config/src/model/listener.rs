@@ -34,12 +34,17 @@ pub struct Listener {
     pub tcp: Option<Tcp>,
     /// What begins as HTTP does is served by `to` or the routes, the rest by `tcp`. Only with `tcp`.
     pub detect: bool,
+    /// Datagrams to a cluster; these addresses are ports of UDP.
+    pub udp: Option<Udp>,
 }
 
 impl Listener {
     /// Whether requests that come here are looked up in the routes.
     pub fn asks_routes(&self) -> bool {
-        self.to.is_none() && self.redirect_https.is_none() && (self.tcp.is_none() || self.detect)
+        self.to.is_none()
+            && self.udp.is_none()
+            && self.redirect_https.is_none()
+            && (self.tcp.is_none() || self.detect)
     }
 }
 
@@ -52,6 +57,17 @@ pub enum Intercept {
     Redirect,
     /// By a rule that leaves the packets as they are; the socket takes any address (IP_TRANSPARENT, needs CAP_NET_ADMIN).
     Tproxy,
+}
+
+/// Where the datagrams of a UDP listener go, and when a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Udp {
+    /// Index into `clusters`.
+    pub cluster: usize,
+    /// No datagram in either direction.
+    pub idle: Duration,
+    /// Answers to each datagram of a client, after which its session is over. None: only `idle` ends it.
+    pub responses: Option<u32>,
 }
 
 /// How long a client may take.
@@ -80,6 +96,6 @@ pub struct ListenerLimits {
     pub target_bytes: u32,
     /// Bytes of a request body (413); None: no limit. A route's `body_limit` comes before it.
     pub body: Option<u64>,
-    /// Client connections over all workers.
+    /// Client connections over all workers; sessions of a UDP listener.
     pub connections: Option<u32>,
 }

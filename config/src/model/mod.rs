@@ -19,7 +19,7 @@ pub use cluster::{
     Address, Balance, Cluster, ClusterLimits, Endpoint, HostSent, Original, Protocol, ProxySent,
     SourceSent,
 };
-pub use listener::{Intercept, Listener, ListenerLimits, ListenerTimeouts};
+pub use listener::{Intercept, Listener, ListenerLimits, ListenerTimeouts, Udp};
 pub use policy::{Allow, AllowRule, IdentityMatch};
 pub use route::{
     Action, HeaderEdit, HostMatch, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy,

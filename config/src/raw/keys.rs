@@ -26,7 +26,7 @@ tables! {
         ["version", "include", "server", "listeners", "routes", "defaults", "clusters", "admin", "access_log", "tls", "policies"],
         ["discovery", "tracing", "tests"];
     SERVER: "[server]", ["workers", "io", "drain", "trusted_proxies", "name", "mark"], [];
-    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "detect", "proxy_protocol", "intercept", "tls", "redirect", "policies"],
+    LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "detect", "udp", "responses", "proxy_protocol", "intercept", "tls", "redirect", "policies"],
         ["protocol"];
     UNIX_BIND: "`bind` of [listeners.x]", ["unix", "mode", "owner"], [];
     LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body", "connect", "handshake", "detect"], [];

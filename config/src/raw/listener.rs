@@ -38,6 +38,17 @@ pub(crate) struct Listener {
     pub(crate) tcp_keys: Vec<At<&'static str>>,
     /// The same for `detect`.
     pub(crate) detect_keys: Vec<At<&'static str>>,
+    pub(crate) udp: Option<Udp>,
+    /// Keys that mean something for connections alone, and for datagrams alone.
+    pub(crate) connection_keys: Vec<At<&'static str>>,
+    pub(crate) udp_keys: Vec<At<&'static str>>,
+}
+
+/// `udp`, with `responses`; what it names is None where that could not be read.
+pub(crate) struct Udp {
+    pub(crate) to: Option<At<To>>,
+    pub(crate) span: Span,
+    pub(crate) responses: Option<u32>,
 }
 
 /// `timeouts`, taken whole.
@@ -74,8 +85,12 @@ pub(crate) fn read(
         }
     };
     let (mut http_keys, mut tcp_keys, mut detect_keys) = (Vec::new(), Vec::new(), Vec::new());
-    note(&table, &["to", "redirect"], &mut http_keys);
     let mut handshake = None;
+    let (mut connection_keys, mut udp_keys) = (Vec::new(), Vec::new());
+    let of_connections = ["detect", "intercept", "proxy_protocol", "tls", "policies"];
+    note(&table, &of_connections, &mut connection_keys);
+    note(&table, &["to", "redirect"], &mut http_keys);
+    note(&table, &["responses"], &mut udp_keys);
     let timeouts = table.take_table(
         "timeouts",
         &keys::LISTENER_TIMEOUTS,
@@ -126,6 +141,7 @@ pub(crate) fn read(
         span: field.key_span,
     });
     let policies = take_policies(&mut table, findings);
+    let udp = read_udp(&mut table, findings);
     table.finish(findings);
     Listener {
         name,
@@ -144,7 +160,21 @@ pub(crate) fn read(
         http_keys,
         tcp_keys,
         detect_keys,
+        udp,
+        connection_keys,
+        udp_keys,
     }
+}
+
+fn read_udp(table: &mut Table<'_>, findings: &mut Findings<'_>) -> Option<Udp> {
+    let responses = table
+        .take("responses")
+        .and_then(|field| field.number_u32(1..=u32::MAX, findings));
+    table.take("udp").map(|field| Udp {
+        to: read_to(&field, findings),
+        span: field.span,
+        responses,
+    })
 }
 
 /// Remember which of these keys stand in the table, and where.
