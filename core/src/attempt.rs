@@ -123,8 +123,7 @@ fn another_endpoint(
     matches!(fault, OpenFault::Failed(_) | OpenFault::TimedOut)
         && exchange.facts().attempts < MOST_ATTEMPTS
         && exchange.time_left()
-        && (0..cluster.endpoints.len())
-            .any(|i| !tried.contains(i) && cluster.endpoints.get(i).weight > 0)
+        && cluster.has_untried(tried)
 }
 
 /// A request that may have arrived can be sent once more if doing it twice does no harm (RFC 9110 section 9.2.2), and if it can be sent

@@ -414,6 +414,7 @@ impl<'a> Exchange<'a> {
             reused: facts.reused,
             bytes_in: self.caller.received.get(),
             bytes_out: self.caller.sent.get(),
+            datagrams: None,
             request_id: if facts.parsed { self.id() } else { b"" },
             user_agent: request
                 .and_then(|r| r.known(ringway_protocols::http1::Known::UserAgent))
@@ -422,13 +423,9 @@ impl<'a> Exchange<'a> {
         });
     }
 
-    /// What the end of the process cuts is said in its log, up to so many lines per worker.
+    /// What the end of the process cuts is said in its log.
     fn report_cut(&self, facts: &Facts) {
-        const LINES: usize = 20;
-        let Ok(mut cut) = self.lane.shared.gauge.cut.lock() else {
-            return;
-        };
-        if cut.len() < LINES {
+        self.lane.report_cut(|| {
             let request = facts.parsed.then(|| facts.head.view(&facts.bytes));
             let text =
                 |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
@@ -436,7 +433,7 @@ impl<'a> Exchange<'a> {
                 .route
                 .map_or("none", |r| &self.plan.plan.routes[r].name);
             let seconds = io::now_us().saturating_sub(facts.started_us) as f64 / 1e6;
-            cut.push(match request {
+            match request {
                 Some(r) => format!(
                     "{} {}{} after {seconds:.1} s (route {route})",
                     text(r.method()),
@@ -447,8 +444,8 @@ impl<'a> Exchange<'a> {
                     format!("a TCP connection after {seconds:.1} s (route {route})")
                 }
                 None => format!("an unfinished request head after {seconds:.1} s"),
-            });
-        }
+            }
+        });
     }
 }
 
@@ -481,7 +478,7 @@ fn put_peer(text: &mut String, peer: Option<IpAddr>) {
 }
 
 /// An address in text. IPv4 by hand: the formatting machinery costs a thousand instructions, a twentieth of a small exchange.
-fn put_ip(text: &mut String, ip: IpAddr) {
+pub(crate) fn put_ip(text: &mut String, ip: IpAddr) {
     let IpAddr::V4(ip) = ip else {
         // Writing to a String cannot fail.
         let _ = write!(text, "{ip}");

@@ -16,7 +16,8 @@ use crate::accept::{self, Door};
 use crate::exchange::Facts;
 use crate::observe::{Dice, LaneCells, ListenerCells, LogWriter, RequestIds};
 use crate::plan::{DoorKey, Plan};
-use crate::sockets::NewDoor;
+use crate::session::udp;
+use crate::sockets::{NewDatagrams, NewDoor};
 use crate::spread::{Crowd, Fresh, HANDED_AT_ONCE, HANDED_PER_TICK, Handed, Ways};
 use crate::upstream::pool::Pool;
 use crate::upstream::shared::SharedUpstreams;
@@ -37,6 +38,7 @@ pub(crate) enum Order {
     Publish {
         plan: Arc<Plan>,
         sockets: Vec<NewDoor>,
+        datagrams: Vec<NewDatagrams>,
         taken: mpsc::Sender<()>,
     },
     /// Accept nothing more, close what is idle, end the rest after its exchange.
@@ -85,6 +87,7 @@ pub(crate) struct Lane {
     doors: RefCell<HashMap<DoorKey, Rc<Door>>>,
     /// Closed, and somebody may still come through them.
     closing: RefCell<Vec<Rc<Door>>>,
+    datagrams: udp::Doors,
     /// Counts the connections that were let in.
     turn: Cell<usize>,
     /// So many connections may go to other workers before the next chores allow more.
@@ -116,6 +119,7 @@ impl Lane {
             ids: RefCell::new(RequestIds::new(seed.rotate_left(32))),
             doors: RefCell::default(),
             closing: RefCell::default(),
+            datagrams: udp::Doors::default(),
             turn: Cell::new(index),
             may_hand: Cell::new(HANDED_AT_ONCE),
             cursors: RefCell::default(),
@@ -140,9 +144,10 @@ impl Lane {
                 Order::Publish {
                     plan,
                     sockets,
+                    datagrams,
                     taken,
                 } => {
-                    self.publish(plan, sockets);
+                    self.publish(plan, sockets, datagrams);
                     // Whoever asked may have stopped waiting.
                     let _ = taken.send(());
                 }
@@ -164,11 +169,17 @@ impl Lane {
             let may_hand = self.may_hand.get() + HANDED_PER_TICK;
             self.may_hand.set(may_hand.min(HANDED_AT_ONCE));
             self.closing.borrow_mut().retain(|door| !door.is_deserted());
+            self.datagrams.tick(self.index);
         }
     }
 
     /// Cannot fail: everything that could was done before the order was sent.
-    fn publish(self: &Rc<Lane>, plan: Arc<Plan>, sockets: Vec<NewDoor>) {
+    fn publish(
+        self: &Rc<Lane>,
+        plan: Arc<Plan>,
+        sockets: Vec<NewDoor>,
+        datagrams: Vec<NewDatagrams>,
+    ) {
         let cursors = self.cursors(&plan);
         let lane_plan = Rc::new(LanePlan { plan, cursors });
         let mut doors = self.doors.borrow_mut();
@@ -189,8 +200,9 @@ impl Lane {
             }
         }
         drop(doors);
-        let gone = !before.is_empty();
+        let mut gone = !before.is_empty();
         self.close(before);
+        gone |= self.datagrams.publish(&lane_plan, datagrams, self);
         self.pool.borrow_mut().keep_only(&lane_plan.plan);
         self.shared_upstreams
             .borrow_mut()
@@ -216,6 +228,7 @@ impl Lane {
         self.draining.set(true);
         let doors = self.doors.take();
         self.close(doors);
+        self.datagrams.close();
         self.pool.borrow_mut().clear();
         self.shared_upstreams.borrow_mut().close_idle();
         self.wake_sessions();
@@ -265,6 +278,16 @@ impl Lane {
     /// The worker is ending now: what still runs is being cut.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.get()
+    }
+
+    /// What the end of the process cuts, for its log, up to so many lines.
+    pub(crate) fn report_cut(&self, line: impl FnOnce() -> String) {
+        const LINES: usize = 20;
+        if let Ok(mut cut) = self.shared.gauge.cut.lock()
+            && cut.len() < LINES
+        {
+            cut.push(line());
+        }
     }
 
     /// A random number.

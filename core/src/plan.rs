@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use ringway_balancer::{Endpoints, Gate, Load};
+use ringway_balancer::{Endpoints, Gate, Load, Tried};
 use ringway_config::{Cidr, HostSent, Intercept, Original, Peer, Protocol, ProxySent, SplitBy};
 use ringway_protocols::http1::HeadLimits;
 use socket2::SockAddr;
@@ -53,11 +53,22 @@ pub(crate) struct ListenerPlan {
     pub(crate) cells: Arc<ListenerCells>,
     /// How connections come here that were meant for another address.
     pub(crate) intercept: Intercept,
-    /// The route that takes every request, for a listener with `to`.
+    /// The route that takes everything, for a listener with `to` or `udp`.
     pub(crate) only_route: Option<usize>,
     pub(crate) speaks: Speaks,
     /// Which route takes a connection, for a listener that passes bytes.
     pub(crate) tcp: Option<TcpRouter>,
+    /// For a listener with `udp`, whose doors are of datagrams.
+    pub(crate) udp: Option<UdpPlan>,
+}
+
+/// What a listener of datagrams does with them.
+#[derive(Debug)]
+pub(crate) struct UdpPlan {
+    pub(crate) cluster: usize,
+    pub(crate) idle_ms: u32,
+    /// Answers to each datagram, after which a session is over.
+    pub(crate) responses: Option<u32>,
 }
 
 /// What a listener expects of connections.
@@ -155,6 +166,13 @@ pub(crate) struct ClusterPlan {
     pub(crate) proxy_sent: ProxySent,
     pub(crate) protocol: Protocol,
     pub(crate) cells: Arc<ClusterCells>,
+}
+
+impl ClusterPlan {
+    /// Whether there is an endpoint to choose that is not among these.
+    pub(crate) fn has_untried(&self, tried: &Tried) -> bool {
+        (0..self.endpoints.len()).any(|i| !tried.contains(i) && self.endpoints.get(i).weight > 0)
+    }
 }
 
 /// One endpoint at run time; the same over reloads as long as its cluster keeps it, so that pools and load counts stay. What a client has

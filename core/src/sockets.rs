@@ -2,19 +2,24 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
+use crate::plan::DoorKey;
 use crate::socket_file::{self, Permit, SocketFile};
 use crate::spread::Crowd;
 use ringway_config::UnixBind;
 
 /// Connections that may wait to be accepted, per socket; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// Bytes of datagrams that may wait in the kernel, per socket; it cuts that to `net.core.rmem_max`. Datagrams come in bursts, and what does not fit
+/// is lost: some thousand short ones.
+const DATAGRAM_QUEUE: usize = 4 << 20;
 
 /// Which connections a listening socket takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +28,20 @@ pub(crate) enum Takes {
     ItsAddress,
     /// To any address, where the kernel's rules bring them here (needs CAP_NET_ADMIN).
     AnyAddress,
+}
+
+/// What to bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Stream(Takes),
+    Datagrams,
+}
+
+/// What a worker's door of datagrams is made of.
+#[derive(Debug)]
+pub(crate) struct NewDatagrams {
+    pub(crate) key: DoorKey,
+    pub(crate) socket: UdpSocket,
 }
 
 /// What a worker's door is made of.
@@ -37,6 +56,7 @@ pub(crate) struct NewDoor {
 #[derive(Debug, Clone)]
 pub(crate) enum Local {
     Tcp(SocketAddr),
+    Udp(SocketAddr),
     File(Arc<SocketFile>),
     /// An abstract name, with its `@`.
     Name(PathBuf),
@@ -47,7 +67,7 @@ impl Local {
     pub(crate) fn tcp(&self) -> Option<SocketAddr> {
         match self {
             Local::Tcp(address) => Some(*address),
-            Local::File(_) | Local::Name(_) => None,
+            Local::Udp(_) | Local::File(_) | Local::Name(_) => None,
         }
     }
 }
@@ -55,7 +75,7 @@ impl Local {
 impl fmt::Display for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Local::Tcp(address) => write!(f, "{address}"),
+            Local::Tcp(address) | Local::Udp(address) => write!(f, "{address}"),
             Local::File(file) => write!(f, "unix:{}", file.path().display()),
             Local::Name(name) => write!(f, "unix:{}", name.display()),
         }
@@ -92,61 +112,86 @@ pub(crate) fn listen(
     ours: bool,
     takes: Takes,
 ) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
-    match listen_on(address, workers, ours, takes) {
+    let (address, sockets) = everywhere(address, workers, ours, Kind::Stream(takes))?;
+    for socket in &sockets {
+        socket.listen(BACKLOG)?;
+    }
+    Ok((address, sockets.into_iter().map(Socket::into).collect()))
+}
+
+/// The same for datagrams. The hash is one of both addresses, so that a client stays with its worker.
+pub(crate) fn listen_for_datagrams(
+    address: SocketAddr,
+    workers: usize,
+    ours: bool,
+) -> io::Result<(SocketAddr, Vec<UdpSocket>)> {
+    let (address, sockets) = everywhere(address, workers, ours, Kind::Datagrams)?;
+    Ok((address, sockets.into_iter().map(Socket::into).collect()))
+}
+
+fn everywhere(
+    address: SocketAddr,
+    workers: usize,
+    ours: bool,
+    kind: Kind,
+) -> io::Result<(SocketAddr, Vec<Socket>)> {
+    match on(address, workers, ours, kind) {
         // No IPv6 on this machine: `:8080` still means every address that there is.
         Err(error)
             if error.raw_os_error() == Some(libc::EAFNOSUPPORT)
                 && address.ip().is_unspecified() =>
         {
-            listen_on(
-                (Ipv4Addr::UNSPECIFIED, address.port()).into(),
-                workers,
-                ours,
-                takes,
-            )
+            let address = (Ipv4Addr::UNSPECIFIED, address.port()).into();
+            on(address, workers, ours, kind)
         }
         other => other,
     }
 }
 
-fn listen_on(
+fn on(
     mut address: SocketAddr,
     workers: usize,
     ours: bool,
-    takes: Takes,
-) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    kind: Kind,
+) -> io::Result<(SocketAddr, Vec<Socket>)> {
     // With SO_REUSEPORT another process of the same user could share the port without a word. Asking without it first
     // shows that.
     if address.port() != 0 && !ours {
-        bind(address, false, takes)?;
+        bind(address, false, kind)?;
     }
     let mut sockets = Vec::with_capacity(workers);
     for _ in 0..workers {
-        let socket = bind(address, true, takes)?;
-        socket.listen(BACKLOG)?;
-        let socket = TcpListener::from(socket);
-        address = socket.local_addr()?;
+        let socket = bind(address, true, kind)?;
+        let bound = socket.local_addr()?.as_socket();
+        address = bound.ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))?;
         sockets.push(socket);
     }
     Ok((address, sockets))
 }
 
-fn bind(address: SocketAddr, share: bool, takes: Takes) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking().cloexec(),
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
+fn bind(address: SocketAddr, share: bool, kind: Kind) -> io::Result<Socket> {
+    let of = match kind {
+        Kind::Stream(_) => Type::STREAM,
+        Kind::Datagrams => Type::DGRAM,
+    };
+    let of = of.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(address), of, None)?;
+    match kind {
+        Kind::Stream(takes) => {
+            // (For datagrams this would share the port with strangers.)
+            socket.set_reuse_address(true)?;
+            // Accepted sockets inherit it.
+            socket.set_tcp_nodelay(true)?;
+            if takes == Takes::AnyAddress {
+                ringway_io::transparent(&SockRef::from(&socket), address.is_ipv6())?;
+            }
+        }
+        Kind::Datagrams => socket.set_recv_buffer_size(DATAGRAM_QUEUE)?,
+    }
     socket.set_reuse_port(share)?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    if takes == Takes::AnyAddress {
-        ringway_io::transparent(&SockRef::from(&socket), address.is_ipv6())?;
-    }
-    // Accepted sockets inherit it.
-    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
 }
@@ -165,5 +210,18 @@ mod tests {
         assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
         drop(sockets);
         listen(address, 1, false, Takes::ItsAddress).unwrap();
+    }
+
+    #[test]
+    fn datagrams_have_ports_of_their_own() {
+        let (address, sockets) =
+            listen("127.0.0.1:0".parse().unwrap(), 1, false, Takes::ItsAddress).unwrap();
+        let (same, datagrams) = listen_for_datagrams(address, 2, false).unwrap();
+        assert_eq!(same, address);
+        assert!(datagrams.iter().all(|s| s.local_addr().unwrap() == address));
+        let again = listen_for_datagrams(address, 1, false).unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
+        drop((sockets, datagrams));
+        listen_for_datagrams(address, 1, false).unwrap();
     }
 }

@@ -1,8 +1,9 @@
 //! Starting, publishing and stopping: the workers' threads, their sockets, and the plan that they serve by. Runs on the side
 //! thread. It reads no file and knows no signal; `control` does, and calls this.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringway_balancer::Gate;
-use ringway_config::{Bind, Config, Intercept, Io, Workers};
+use ringway_config::{self as config, Bind, Config, Intercept, Io, Workers};
 use ringway_io::{DriverChoice, DriverKind, Receiver, Sender, WorkerOptions};
 
 use crate::assemble::{Assembler, door_key};
@@ -24,7 +25,7 @@ use crate::observe::{
 };
 use crate::plan::{DoorKey, Plan, Target};
 use crate::socket_file::Permit;
-use crate::sockets::{self, Local, NewDoor, Takes};
+use crate::sockets::{self, Local, NewDatagrams, NewDoor, Takes};
 pub use crate::spread::Spread;
 use crate::spread::{Crowd, Handed, Ways};
 
@@ -41,6 +42,8 @@ pub struct Supervisor {
     clients: Arc<Gate>,
     /// Where each door is bound.
     doors: HashMap<DoorKey, Local>,
+    /// Ports of datagrams that were bound once: sessions may hold them for a while after their listener is gone.
+    datagram_ports: HashSet<u16>,
     listeners: Vec<(String, String)>,
     access_log: Arc<AccessLog>,
     /// What cannot change while running.
@@ -59,7 +62,7 @@ struct Worker {
 struct Bound {
     doors: HashMap<DoorKey, Local>,
     /// What is new, one of each for every worker.
-    by_worker: Vec<Vec<NewDoor>>,
+    by_worker: Vec<(Vec<NewDoor>, Vec<NewDatagrams>)>,
 }
 
 /// Start the workers. They serve nothing until the first [`Proxy::apply`].
@@ -104,6 +107,7 @@ fn start_with(
         lanes,
         clients,
         doors: HashMap::new(),
+        datagram_ports: HashSet::new(),
         listeners: Vec::new(),
         access_log,
         started: (config.server.workers, config.server.io),
@@ -215,25 +219,20 @@ impl Supervisor {
     fn bind(&self, config: &Config) -> Result<Bound, Vec<String>> {
         let mut errors = Vec::new();
         let mut bound = HashMap::new();
-        let mut by_worker: Vec<Vec<_>> = self.lanes.iter().map(|_| Vec::new()).collect();
+        let mut by_worker: Vec<_> = self
+            .lanes
+            .iter()
+            .map(|_| <(Vec<_>, Vec<_>)>::default())
+            .collect();
         for listener in &config.listeners {
-            let takes = match listener.intercept {
-                Intercept::Tproxy => Takes::AnyAddress,
-                Intercept::Off | Intercept::Redirect => Takes::ItsAddress,
-            };
             for bind in &listener.bind {
                 let key = door_key(listener, bind);
                 let opened = match self.doors.get(&key) {
-                    Some(known) => keep(bind, known).map(|()| (known.clone(), Vec::new())),
-                    None => self.open(bind, takes),
+                    Some(known) => keep(bind, known).map(|()| known.clone()),
+                    None => self.open(&key, bind, listener, &mut by_worker),
                 };
                 match opened {
-                    Ok((local, sockets)) => {
-                        let crowd = Crowd::new(key.clone(), self.lanes.len());
-                        for (worker, socket) in by_worker.iter_mut().zip(sockets) {
-                            let crowd = crowd.clone();
-                            worker.push(NewDoor { socket, crowd });
-                        }
+                    Ok(local) => {
                         bound.insert(key, local);
                     }
                     Err(error) => errors.push(format!(
@@ -254,18 +253,60 @@ impl Supervisor {
     }
 
     /// Sockets on an address that none of ours is bound to, one for each worker.
-    fn open(&self, bind: &Bind, takes: Takes) -> Result<(Local, Vec<OwnedFd>), String> {
-        let address = match bind {
-            Bind::Tcp(address) => *address,
-            Bind::Unix(unix) => return sockets::listen_unix(unix, self.lanes.len()),
+    fn open(
+        &self,
+        key: &DoorKey,
+        bind: &Bind,
+        listener: &config::Listener,
+        by_worker: &mut [(Vec<NewDoor>, Vec<NewDatagrams>)],
+    ) -> Result<Local, String> {
+        let (local, sockets) = match bind {
+            Bind::Unix(unix) => sockets::listen_unix(unix, self.lanes.len())?,
+            Bind::Tcp(address) if listener.udp.is_some() => {
+                return self.open_datagrams(key, *address, by_worker);
+            }
+            Bind::Tcp(address) => self.open_streams(*address, listener)?,
+        };
+        let crowd = Crowd::new(key.clone(), self.lanes.len());
+        for ((doors, _), socket) in by_worker.iter_mut().zip(sockets) {
+            let crowd = crowd.clone();
+            doors.push(NewDoor { socket, crowd });
+        }
+        Ok(local)
+    }
+
+    fn open_streams(
+        &self,
+        address: SocketAddr,
+        listener: &config::Listener,
+    ) -> Result<(Local, Vec<OwnedFd>), String> {
+        let takes = match listener.intercept {
+            Intercept::Tproxy => Takes::AnyAddress,
+            Intercept::Off | Intercept::Redirect => Takes::ItsAddress,
         };
         // On a port that we hold already (`127.0.0.1:80` becomes `:80`) the question whether it is free has no answer.
-        let is_it = |l: &Local| matches!(l, Local::Tcp(a) if a.port() == address.port());
+        let is_it = |l: &Local| l.tcp().is_some_and(|a| a.port() == address.port());
         let ours = self.doors.values().any(is_it);
         let (local, sockets) = sockets::listen(address, self.lanes.len(), ours, takes)
             .map_err(|e| format!("{e}{}", privilege::hint(&e, takes)))?;
         let sockets = sockets.into_iter().map(OwnedFd::from).collect();
         Ok((Local::Tcp(local), sockets))
+    }
+
+    fn open_datagrams(
+        &self,
+        key: &DoorKey,
+        address: SocketAddr,
+        by_worker: &mut [(Vec<NewDoor>, Vec<NewDatagrams>)],
+    ) -> Result<Local, String> {
+        let ours = self.datagram_ports.contains(&address.port());
+        let (local, sockets) = sockets::listen_for_datagrams(address, self.lanes.len(), ours)
+            .map_err(|e| e.to_string())?;
+        for ((_, doors), socket) in by_worker.iter_mut().zip(sockets) {
+            let key = key.clone();
+            doors.push(NewDatagrams { key, socket });
+        }
+        Ok(Local::Udp(local))
     }
 
     /// Wait until every worker follows the new plan, so that "reloaded" is true for whoever reads it. A worker takes its
@@ -309,10 +350,11 @@ impl Proxy for Supervisor {
         // From here on nothing fails.
         self.access_log.switch(log);
         let (taken, all_taken) = mpsc::channel();
-        for (worker, sockets) in self.lanes.iter().zip(bound.by_worker) {
+        for (worker, (sockets, datagrams)) in self.lanes.iter().zip(bound.by_worker) {
             let order = Order::Publish {
                 plan: plan.clone(),
                 sockets,
+                datagrams,
                 taken: taken.clone(),
             };
             self.send(worker, order);
@@ -327,6 +369,12 @@ impl Proxy for Supervisor {
             .filter_map(|(name, key)| bound.doors.get(&key).map(|a| (name, a.to_string())))
             .collect();
         self.doors = bound.doors;
+        let port = |local: &Local| match local {
+            Local::Udp(address) => Some(address.port()),
+            _ => None,
+        };
+        self.datagram_ports
+            .extend(self.doors.values().filter_map(port));
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
         let mut notes = Vec::new();
         if (config.server.workers, config.server.io) != self.started {

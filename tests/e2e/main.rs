@@ -33,6 +33,7 @@ mod stop;
 mod stopping;
 mod tcp;
 mod timeouts;
+mod udp;
 mod unix;
 mod upgrade;
 mod upstreams;

@@ -17,7 +17,7 @@ use socket2::SockAddr;
 use crate::observe::Registry;
 use crate::plan::{
     ActionPlan, ClusterPlan, DoorKey, EditPlan, ListenerPlan, Plan, RewritePlan, RoutePlan, Speaks,
-    Target, Timeouts, Trusted,
+    Target, Timeouts, Trusted, UdpPlan,
 };
 use crate::route::{Router, Split, TcpRouter, Template};
 
@@ -283,6 +283,7 @@ impl Assembler {
         TcpRouter::compile(&tcp.routes, first)
     }
 
+    /// A listener with `to` or `udp` gets a route of its own behind those of the file, one with `tcp` those of its entries.
     fn listener(
         &self,
         listener: &config::Listener,
@@ -293,7 +294,9 @@ impl Assembler {
             .tcp
             .as_ref()
             .map(|tcp| self.tcp(&listener.name, tcp, defaults, routes));
-        let only_route = listener.to.map(|cluster| {
+        let udp = listener.udp.as_ref();
+        let whole = listener.to.or(udp.map(|udp| udp.cluster));
+        let only_route = whole.map(|cluster| {
             let targets = [config::Target { cluster, weight: 1 }];
             let name = format!("listener:{}", listener.name);
             routes.push(self.whole(name, &targets, timeouts(defaults)));
@@ -335,6 +338,11 @@ impl Assembler {
                 (Some(_), true) => Speaks::Either,
             },
             tcp,
+            udp: udp.map(|udp| UdpPlan {
+                cluster: udp.cluster,
+                idle_ms: millis(udp.idle),
+                responses: udp.responses,
+            }),
         }
     }
 }
@@ -368,16 +376,19 @@ impl FreeIds {
     }
 }
 
-/// How a listening socket is known over reloads.
+/// How a listening socket is known over reloads. The same port of TCP and of UDP are two.
 pub(crate) fn door_key(listener: &config::Listener, bind: &Bind) -> DoorKey {
+    let udp = if listener.udp.is_some() { "udp " } else { "" };
     // Whether a socket takes any address is said before it is bound.
     let kind = match listener.intercept {
         Intercept::Tproxy => " tproxy",
         Intercept::Off | Intercept::Redirect => "",
     };
     match bind {
-        Bind::Tcp(address) if address.port() == 0 => format!("{} {address}{kind}", listener.name),
-        bind => format!("{bind}{kind}"),
+        Bind::Tcp(address) if address.port() == 0 => {
+            format!("{udp}{} {address}{kind}", listener.name)
+        }
+        bind => format!("{udp}{bind}{kind}"),
     }
 }
 

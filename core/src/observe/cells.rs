@@ -12,6 +12,7 @@ use ringway_protocols::http1::{ChunkFault, RequestFault};
 use ringway_protocols::proxy_header::ProxyFault;
 
 use super::count::{Count, Endings, Histogram, Level};
+use super::lost::Lost;
 use crate::outcome::Flag;
 use crate::proxied;
 
@@ -230,6 +231,9 @@ pub struct ListenerCell {
     pub(super) timeouts: [Count; ClientTimeout::ALL.len()],
     pub(super) protocol_errors: [Count; PROTOCOL_ERRORS],
     pub(super) guesses: [Count; Guess::ALL.len()],
+    pub(super) datagrams_in: Count,
+    pub(super) datagrams_out: Count,
+    pub(super) lost: [Count; Lost::ALL.len()],
 }
 
 impl Default for ListenerCell {
@@ -242,6 +246,9 @@ impl Default for ListenerCell {
             timeouts: Default::default(),
             protocol_errors: std::array::from_fn(|_| Count::default()),
             guesses: Default::default(),
+            datagrams_in: Count::default(),
+            datagrams_out: Count::default(),
+            lost: Default::default(),
         }
     }
 }
@@ -276,6 +283,21 @@ impl ListenerCell {
     /// It was found out, or not, what a client begins with.
     pub fn guessed(&self, guess: Guess) {
         self.guesses[guess as usize].add(1);
+    }
+
+    /// A datagram came from a client.
+    pub fn datagram_in(&self) {
+        self.datagrams_in.add(1);
+    }
+
+    /// A datagram went to a client.
+    pub fn datagram_out(&self) {
+        self.datagrams_out.add(1);
+    }
+
+    /// So many datagrams, of either direction, went no further.
+    pub fn lost(&self, why: Lost, n: u64) {
+        self.lost[why as usize].add(n);
     }
 
     /// A client missed a deadline.

@@ -7,6 +7,7 @@ pub mod access_log;
 pub mod cells;
 pub mod civil;
 pub mod count;
+pub mod lost;
 pub mod names;
 pub mod process_log;
 pub mod registry;
@@ -18,5 +19,6 @@ pub use cells::{
     ClientTimeout, ClusterCell, ClusterCells, Guess, LaneCell, LaneCells, ListenerCell,
     ListenerCells, ProcessCells, RouteCell, RouteCells,
 };
+pub use lost::Lost;
 pub use registry::{ClusterGauges, EndpointGauges, GateGauges, Gauges, NoGauges, Registry};
 pub use request_id::{Dice, RequestIds};

@@ -107,6 +107,8 @@ metrics! {
     LISTENER_TIMEOUTS = counter("ringway_listener_timeouts_total", &["listener", "kind"], "Deadlines that clients missed: headers, idle (a kept connection without a next request), body or handshake (a ClientHello).");
     LISTENER_ERRORS = counter("ringway_listener_protocol_errors_total", &["listener", "error"], "Requests refused because their bytes were not valid HTTP or above a limit, and connections refused for their PROXY header or ClientHello, by fault.");
     LISTENER_GUESSES = counter("ringway_listener_detected_total", &["listener", "guess"], "Connections by what they were found to begin with, on listeners that look (detect); silent is nothing, or not enough, within the time.");
+    LISTENER_DATAGRAMS = counter("ringway_listener_datagrams_total", &["listener", "direction"], "Datagrams from clients (in) and to clients (out). A session counts among the connections.");
+    LISTENER_LOST = counter("ringway_listener_datagrams_dropped_total", &["listener", "reason"], "Datagrams of either direction that went no further: too many sessions of the listener or the process (sessions) or of the cluster (cluster_limit), no_endpoint, a listener that is going away (ending), a receiver that is too slow (queue_full), too_large, nobody there (send_failed), or a full queue of the listening socket (kernel).");
 
     ROUTE_REQUESTS = counter("ringway_route_requests_total", &["route", "code"], "Exchanges by class of the status sent to the client; none if it got no answer.");
     ROUTE_FLAGS = counter("ringway_route_flags_total", &["route", "flag"], "Exchanges that ended with something to report, by response flag. A flag appears with its first exchange.");
@@ -144,6 +146,7 @@ metrics! {
     WORKER_EXHAUSTED = counter("ringway_worker_buffers_exhausted_total", &["worker"], "Times that no receive buffer was free.");
     WORKER_SQ_FULL = counter("ringway_worker_submission_queue_full_total", &["worker"], "Times that the submission queue was full.");
     WORKER_CQ_OVERFLOW = counter("ringway_worker_completion_queue_overflows_total", &["worker"], "Times that the completion queue overflowed.");
+    WORKER_DATAGRAMS_DROPPED = counter("ringway_worker_datagrams_dropped_total", &["worker"], "Datagrams received and dropped because the worker was too busy to take those before them.");
     WORKER_RECEIVED = counter("ringway_worker_received_bytes_total", &["worker"], "Bytes received from all sockets.");
     WORKER_SENT = counter("ringway_worker_sent_bytes_total", &["worker"], "Bytes sent to all sockets.");
     WORKER_SPLICED = counter("ringway_worker_spliced_bytes_total", &["worker"], "Bytes that tunnels passed on without copying them.");
@@ -164,7 +167,7 @@ pub fn markdown() -> String {
          - Labels are names from the configuration or words from a fixed list, never anything that a client sent.\n\
          - At most {SERIES_MAX} series. A name that finds no room is counted under the name `{OTHER}`. A route takes {ROUTE_SERIES}\n  \
            series, a cluster {CLUSTER_SERIES}, each flag that one of them has seen one more, a listener as many as there are protocol\n  \
-           faults and 12. Names that no configuration in use holds any more are forgotten when their room is needed.\n\
+           faults and 22. Names that no configuration in use holds any more are forgotten when their room is needed.\n\
          - Every counter begins at 0 when the process starts and keeps its value over reloads.\n\n\
          | name | type | labels | what it says |\n|---|---|---|---|\n",
     );

@@ -10,6 +10,7 @@ use ringway_io::Counters;
 
 use super::cells::{Cells, ClientTimeout, Guess, PROTOCOL_ERROR_LABELS};
 use super::count::{BOUNDS_US, BUCKETS, CLASSES, Endings, Histogram};
+use super::lost::Lost;
 use super::names::{self, Metric};
 use super::registry::{Book, GateGauges, Gauges, Names, OTHER, Registry};
 use crate::outcome::Flag;
@@ -24,9 +25,13 @@ pub(super) const ROUTE_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2;
 /// pool (3), retries, overflows, two limits of three numbers each.
 pub(super) const CLUSTER_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2 + 2 + 1 + 3 + 2 + 6;
 
-/// Lines of a listener: opened, open, refused, loops, timeouts, protocol errors, guesses.
+/// Lines of a listener: opened, open, refused, loops, timeouts, protocol errors, guesses, datagrams in, out and lost.
 pub(super) fn listener_series() -> usize {
-    4 + ClientTimeout::ALL.len() + PROTOCOL_ERROR_LABELS.len() + Guess::ALL.len()
+    4 + ClientTimeout::ALL.len()
+        + PROTOCOL_ERROR_LABELS.len()
+        + Guess::ALL.len()
+        + 2
+        + Lost::ALL.len()
 }
 
 /// Lines that are there whatever the configuration says: process, workers, and `other` three times with all its flags.
@@ -36,8 +41,8 @@ pub(super) fn reserved_series(workers: usize) -> usize {
     process + others + workers * WORKER_SERIES
 }
 
-/// Lines of a worker: its driver and 18 counters.
-const WORKER_SERIES: usize = 19;
+/// Lines of a worker: its driver and 22 counters.
+const WORKER_SERIES: usize = 23;
 
 /// The whole page.
 pub(super) fn page(registry: &Registry, gauges: &dyn Gauges) -> String {
@@ -309,6 +314,23 @@ fn listeners(page: &mut Page, names: &Names) {
             page.sample(&names::LISTENER_GUESSES, &[cells.name(), guess.label()], n);
         }
     }
+    page.family(&names::LISTENER_DATAGRAMS);
+    for cells in book.shown() {
+        let both = [
+            ("in", cells.sum(|c| c.datagrams_in.get())),
+            ("out", cells.sum(|c| c.datagrams_out.get())),
+        ];
+        for (direction, n) in both {
+            page.sample(&names::LISTENER_DATAGRAMS, &[cells.name(), direction], n);
+        }
+    }
+    page.family(&names::LISTENER_LOST);
+    for cells in book.shown() {
+        for why in Lost::ALL {
+            let n = cells.sum(|c| c.lost[why as usize].get());
+            page.sample(&names::LISTENER_LOST, &[cells.name(), why.label()], n);
+        }
+    }
 }
 
 fn routes(page: &mut Page, names: &mut Names) {
@@ -464,7 +486,7 @@ fn workers(page: &mut Page, registry: &Registry) {
     for (_, worker, io) in &running {
         page.sample(&names::WORKER_INFO, &[worker, io.driver], 1);
     }
-    let families: [Column<Counters, u64>; 18] = [
+    let families: [Column<Counters, u64>; 19] = [
         (&names::WORKER_LOOPS, |c| c.loops.load(Relaxed)),
         (&names::WORKER_ENTERS, |c| c.enters.load(Relaxed)),
         (&names::WORKER_COMPLETIONS, |c| c.completions.load(Relaxed)),
@@ -479,6 +501,9 @@ fn workers(page: &mut Page, registry: &Registry) {
         }),
         (&names::WORKER_SQ_FULL, |c| c.sq_full.load(Relaxed)),
         (&names::WORKER_CQ_OVERFLOW, |c| c.cq_overflow.load(Relaxed)),
+        (&names::WORKER_DATAGRAMS_DROPPED, |c| {
+            c.datagrams_dropped.load(Relaxed)
+        }),
         (&names::WORKER_RECEIVED, |c| c.bytes_received.load(Relaxed)),
         (&names::WORKER_SENT, |c| c.bytes_sent.load(Relaxed)),
         (&names::WORKER_SPLICED, |c| c.bytes_spliced.load(Relaxed)),

@@ -5,6 +5,7 @@ pub(crate) mod detect;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod tcp;
+pub(crate) mod udp;
 
 use crate::exchange::Exchange;
 use crate::flow::Stop;

@@ -83,7 +83,7 @@ pub(crate) struct Ties {
 }
 
 impl Ties {
-    fn new(cluster: &ClusterPlan, worker: usize, place: Permit) -> Ties {
+    pub(crate) fn new(cluster: &ClusterPlan, worker: usize, place: Permit) -> Ties {
         let cells = cluster.cells.clone();
         cells.of(worker).connections(1);
         Ties {

@@ -68,6 +68,12 @@ pub(super) fn append(out: &mut Vec<u8>, stamp: &mut Stamp, r: &Record<'_>) {
     number(out, r.bytes_in);
     put(out, ",\"bytes_out\":");
     number(out, r.bytes_out);
+    if let Some((from_client, to_client)) = r.datagrams {
+        put(out, ",\"datagrams_in\":");
+        number(out, from_client);
+        put(out, ",\"datagrams_out\":");
+        number(out, to_client);
+    }
     text(out, ",\"request_id\":\"", r.request_id);
     text(out, ",\"user_agent\":\"", r.user_agent);
     put(out, ",\"worker\":");
@@ -241,7 +247,7 @@ mod tests {
             r#"{"time":"2009-02-13T23:31:30.123456Z","duration_us":1234,"upstream_us":900,"connect_us":80,"client":"198.51.100.7","#,
             r#""peer":"10.0.0.9:50000","listener":"web","method":"GET","authority":"shop.mycorp.com","path":"/products/7?x=1","#,
             r#""protocol":"HTTP/1.1","status":200,"flag":"-","reason":"via upstream","route":"products","cluster":"products-v1","#,
-            r#""destination":"10.0.1.9:80","endpoint":"10.0.1.1:8080","attempts":1,"reused":true,"bytes_in":120,"bytes_out":4096,"#,
+            r#""destination":"10.0.1.9:80","endpoint":"10.0.1.1:8080","attempts":1,"reused":true,"bytes_in":120,"bytes_out":4096,"datagrams_in":7,"datagrams_out":8,"#,
             r#""request_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f","user_agent":"curl/8.5.0","worker":3}"#,
         );
         assert_eq!(line(&record()), expected);
@@ -257,6 +263,7 @@ mod tests {
             destination: "",
             endpoint: "",
             user_agent: b"",
+            datagrams: None,
             status: 0,
             flag: Flag::ClientGone,
             ..record()
@@ -270,6 +277,7 @@ mod tests {
             "destination",
             "endpoint",
             "user_agent",
+            "datagrams_in",
         ] {
             assert_eq!(value.get(key), None, "{key}");
         }
@@ -401,6 +409,7 @@ mod tests {
                 reused: false,
                 bytes_in: u64::MAX,
                 bytes_out: u64::MAX,
+                datagrams: Some((u64::MAX, u64::MAX)),
                 request_id: bytes,
                 user_agent: bytes,
                 worker: usize::MAX,

@@ -93,6 +93,8 @@ pub struct Record<'a> {
     pub bytes_in: u64,
     /// Bytes sent to the client.
     pub bytes_out: u64,
+    /// Datagrams from the client and to it, of a UDP session.
+    pub datagrams: Option<(u64, u64)>,
     /// `X-Request-Id`.
     pub request_id: &'a [u8],
     /// `User-Agent`, as received.

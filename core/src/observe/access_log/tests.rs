@@ -37,6 +37,7 @@ pub(super) fn record() -> Record<'static> {
         reused: true,
         bytes_in: 120,
         bytes_out: 4_096,
+        datagrams: Some((7, 8)),
         request_id: b"017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
         user_agent: b"curl/8.5.0",
         worker: 3,
