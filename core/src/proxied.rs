@@ -50,12 +50,21 @@ pub(crate) struct Ends {
 
 impl Ends {
     fn of_socket(client: &Client) -> Ends {
+        let nameless = Ends::nameless(client);
         let stream = &client.stream;
-        let original = intercepted::original(client);
         let peer = stream.peer_addr().ok().and_then(|a| a.as_socket());
         let own = || stream.local_addr().ok().and_then(|a| a.as_socket());
         Ends {
-            addresses: peer.zip(original.or_else(own)),
+            addresses: peer.zip(nameless.original.or_else(own)),
+            ..nameless
+        }
+    }
+
+    /// What holds whatever a header says. Asks the socket nothing where the listener does not intercept.
+    fn nameless(client: &Client) -> Ends {
+        let original = intercepted::original(client);
+        Ends {
+            addresses: None,
             original,
             original_text: original.map_or_else(Box::default, |to| to.to_string().into()),
             aimed: RefCell::default(),
@@ -182,7 +191,6 @@ async fn read_header(client: &mut Client, lane: &Lane) -> Result<(), Fault> {
 
 /// The client is who the header names. Where it names nobody by IP (LOCAL, UNKNOWN, a Unix socket) the socket's addresses hold.
 fn believe(header: &Header<'_>, client: &mut Client) {
-    let by_socket = Ends::of_socket(client);
     let addresses = match header.claim {
         Claim::Local => return,
         Claim::Inet {
@@ -193,7 +201,7 @@ fn believe(header: &Header<'_>, client: &mut Client) {
             client.peer = Some(source.ip().to_canonical());
             Some((source, destination))
         }
-        Claim::Unknown | Claim::Unix { .. } => by_socket.addresses,
+        Claim::Unknown | Claim::Unix { .. } => Ends::of_socket(client).addresses,
     };
     let details = &header.details;
     let authority = details.authority.filter(|a| a.len() <= AUTHORITY_BYTES);
@@ -201,7 +209,7 @@ fn believe(header: &Header<'_>, client: &mut Client) {
         addresses,
         authority: authority.map(Into::into),
         unique_id: details.unique_id.map(Into::into),
-        ..by_socket
+        ..Ends::nameless(client)
     }));
 }
 

@@ -20,11 +20,7 @@ fn lacks() -> Option<String> {
         }
     }
     let probe = Namespace::named("probe");
-    let done = probe.run("nft list tables");
-    match done {
-        Ok(_) => None,
-        Err(why) => Some(why),
-    }
+    probe.run("nft list tables").err()
 }
 
 /// Whether a test can run; says why where it cannot.

@@ -101,7 +101,6 @@ pub(crate) fn talk(inside: &Namespace, to: &str) -> String {
         String::from_utf8_lossy(&line).trim_end().to_owned()
     };
     let greeting = line();
-    drop(line);
     client.send("hello\n");
     let echo = client.wire.take(6).expect("the echo");
     assert_eq!(echo, b"hello\n");
