@@ -191,7 +191,8 @@ impl Innocent {
         let (count, slowest) = self.asking.join().expect("an innocent client is served");
         assert!(count > 0, "not one answer");
         assert!(
-            slowest < Duration::from_secs(1),
+            // Without what is tested here it is never answered; a busy machine takes its time.
+            slowest < Duration::from_secs(5),
             "an innocent request took {slowest:?}"
         );
     }

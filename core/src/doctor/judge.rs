@@ -217,24 +217,15 @@ fn low_ports(facts: &Facts) -> Option<Finding> {
 
 /// Whoever does not intercept lacks nothing, so that nothing here is a warning.
 fn interception(facts: &Facts) -> Option<Finding> {
-    const SUBJECT: &str = "interception";
-    let Some(program) = facts.rules_program else {
-        return Some(Finding {
-            fix: Some("apt install nftables".to_owned()),
-            ..ok(
-                SUBJECT,
-                "neither nft nor iptables is in PATH: `ringway intercept` can write no rules",
-            )
-        });
+    let may = facts.may_intercept?;
+    let text = match facts.rules_program {
+        None => "neither nft nor iptables is in PATH, so `ringway intercept` can write no rules; nftables has it".to_owned(),
+        Some(program) if may => format!("redirect and tproxy; rules by {program}"),
+        Some(program) => format!(
+            "redirect alone (tproxy and marks take CAP_NET_ADMIN); rules by {program}, as root"
+        ),
     };
-    Some(if facts.may_intercept? {
-        ok(SUBJECT, format!("redirect and tproxy; rules by {program}"))
-    } else {
-        Finding {
-            fix: Some("AmbientCapabilities=CAP_NET_ADMIN in the systemd unit, or setcap cap_net_admin=+ep on the binary".to_owned()),
-            ..ok(SUBJECT, format!("redirect alone (no CAP_NET_ADMIN for tproxy and marks); rules by {program}, as root"))
-        }
-    })
+    Some(ok("interception", text))
 }
 
 /// One worker is pinned to each allowed core. A quota below that stops all of them in the middle of a period.
