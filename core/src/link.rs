@@ -51,6 +51,11 @@ impl Link {
         self.stream.unread_copy(bytes);
     }
 
+    /// Whether only little may wait unread, see [`Stream::receive_little`].
+    pub(crate) fn receive_little(&self, little: bool) {
+        self.stream.receive_little(little);
+    }
+
     /// Ready when `recv` would not wait: data, end, error or deadline. Consumes nothing.
     #[inline]
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {

@@ -13,6 +13,8 @@ mod detect;
 mod discretion;
 mod golden;
 mod http2;
+mod http2_floods;
+mod http2_frames;
 mod http2_upstreams;
 mod limits;
 mod passthrough;

@@ -11,6 +11,7 @@
 mod admin;
 mod binary;
 mod client;
+pub mod frames;
 mod gate;
 pub mod http2;
 mod load;

@@ -203,6 +203,8 @@ pub(crate) struct Slot {
     pub(crate) fd: Option<OwnedFd>,
     pub(crate) generation: u32,
     pub(crate) flags: u32,
+    /// What waits unread is one receive buffer at most, not the quota.
+    pub(crate) little: bool,
     /// Operations that still owe their last completion.
     pub(crate) inflight: u32,
     /// Sticky errors of the two directions, 0 for none.
@@ -238,6 +240,7 @@ impl Slot {
             fd: None,
             generation: 0,
             flags: 0,
+            little: false,
             inflight: 0,
             rx_errno: 0,
             tx_errno: 0,

@@ -112,6 +112,13 @@ impl Stream {
         }
     }
 
+    /// Whether only one receive buffer of bytes may wait unread, where what is received may have to wait long. Holds from the next time
+    /// that the kernel is told how much it may bring.
+    pub fn receive_little(&self, little: bool) {
+        self.owner
+            .io(|_, io, index| io.slots.at(index).little = little);
+    }
+
     /// Ready when `recv` would not wait: data, end, error or deadline. Consumes nothing; errors are told by `recv` too.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.owner

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use ringway_io::{Buf, OutBuf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Watch;
 use crate::accept::Client;
 use crate::link::Link;
 use crate::upstream::Upstream;
@@ -36,6 +37,8 @@ impl Held {
 #[derive(Debug)]
 pub(crate) struct Face {
     held: Held,
+    /// Of a client: what it sends is looked at.
+    watch: Option<Rc<Watch>>,
     /// Received, for which the reader had no room.
     rest: Option<Buf>,
     /// Written, not queued yet.
@@ -43,9 +46,10 @@ pub(crate) struct Face {
 }
 
 impl Face {
-    pub(crate) fn new(held: Held) -> Face {
+    pub(crate) fn new(held: Held, watch: Option<Rc<Watch>>) -> Face {
         Face {
             held,
+            watch,
             rest: None,
             out: None,
         }
@@ -102,6 +106,12 @@ impl AsyncRead for Face {
         // None: the end of the stream, which is told by reading nothing.
         if let Some(mut buf) = received {
             let n = buf.len().min(into.remaining());
+            if let Some(watch) = &face.watch
+                && !watch.lets_in(&buf[..n])
+            {
+                // Nothing more is read. The session, whose task this is, sees why.
+                return Poll::Pending;
+            }
             into.put_slice(&buf[..n]);
             buf.advance(n);
             face.rest = Some(buf).filter(|rest| !rest.is_empty());
@@ -131,6 +141,9 @@ impl AsyncWrite for Face {
             if n < piece.len() {
                 break;
             }
+        }
+        if let Some(watch) = &face.watch {
+            watch.sent(taken);
         }
         Poll::Ready(Ok(taken))
     }

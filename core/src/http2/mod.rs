@@ -1,5 +1,6 @@
 //! What both sides of HTTP/2 stand on: the octets of a link for the library that reads and writes frames (`face`), heads between its form
-//! and the one that both versions share (`heads`), and one direction of a stream with its flow control (`sending`, `octets`).
+//! and the one that both versions share (`heads`), one direction of a stream with its flow control (`sending`, `octets`), and what a
+//! client may send before it is a flood (`watch`).
 //!
 //! Not here: the session with a client (`session::http2`), connections to upstreams (`upstream::shared`).
 
@@ -8,10 +9,12 @@ pub(crate) mod face;
 pub(crate) mod heads;
 mod octets;
 pub(crate) mod sending;
+mod watch;
 
 pub(crate) use call::Call;
 pub(crate) use octets::Octets;
 pub(crate) use sending::Sending;
+pub(crate) use watch::Watch;
 
 /// A stream's window to begin with. It grows where a body shows that it needs more.
 pub(crate) const STREAM_WINDOW: u32 = 64 * 1024;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use crossbeam_utils::CachePadded;
 use ringway_protocols::client_hello::HelloFault;
 use ringway_protocols::http1::{ChunkFault, RequestFault};
+use ringway_protocols::http2::{Flood, HeadFault};
 use ringway_protocols::proxy_header::ProxyFault;
 
 use super::count::{Count, Endings, Histogram, Level};
@@ -188,8 +189,9 @@ impl Guess {
 /// Room for the labels of protocol errors; arbitrary, some more than the number of faults that the parsers tell apart.
 pub(super) const PROTOCOL_ERRORS: usize = 128;
 
-/// Refusals that are not the parsers': a path that cannot be normalised, a connection from where no PROXY header may come.
-const OWN_ERRORS: [&str; 2] = ["path", proxied::SOURCE_LABEL];
+/// Refusals that are not the parsers': a path that cannot be normalised, a connection from where no PROXY header may come, what the library of
+/// HTTP/2 does not understand or has counted too much of.
+const OWN_ERRORS: [&str; 4] = ["path", proxied::SOURCE_LABEL, "h2_frames", "h2_flood_other"];
 
 /// Labels of the protocol errors, in the order of their cells; the last one is `other`.
 pub(super) static PROTOCOL_ERROR_LABELS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -197,7 +199,10 @@ pub(super) static PROTOCOL_ERROR_LABELS: LazyLock<Vec<&'static str>> = LazyLock:
     let chunks = ChunkFault::ALL.iter().map(|f| f.label());
     let headers = ProxyFault::ALL.iter().map(|f| f.label());
     let hellos = HelloFault::ALL.iter().map(|f| f.label());
+    let heads = HeadFault::ALL.iter().map(|f| f.label());
+    let floods = Flood::ALL.iter().map(|f| f.label());
     let all = requests.chain(chunks).chain(OWN_ERRORS);
+    let all = all.chain(heads).chain(floods);
     error_table(all.chain(headers).chain(hellos))
 });
 
@@ -477,6 +482,8 @@ mod tests {
             .map(|f| f.label())
             .chain(ChunkFault::ALL.iter().map(|f| f.label()))
             .chain(ProxyFault::ALL.iter().map(|f| f.label()))
+            .chain(HeadFault::ALL.iter().map(|f| f.label()))
+            .chain(Flood::ALL.iter().map(|f| f.label()))
             .chain(OWN_ERRORS);
         let mut seen = std::collections::HashSet::new();
         let cell = ListenerCell::default();

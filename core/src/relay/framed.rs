@@ -98,6 +98,8 @@ pub(crate) async fn relay(
     let question;
     let asked = match &upstream {
         Opened::Own(upstream) => {
+            // A stream's window may stay shut for long, and there may be many.
+            upstream.stream.receive_little(caller.call().is_some());
             // A fresh or quiet connection has an empty queue.
             let _ = upstream.stream.queue(head);
             upstream.stream.submit();

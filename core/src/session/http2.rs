@@ -18,7 +18,7 @@ use crate::exchange::{Exchange, Facts};
 use crate::flow::{self, After, Stop};
 use crate::http2::face::{Face, Held};
 use crate::http2::{
-    CONNECTION_WINDOW, Call, HEADER_LIST, Octets, SEND_BUFFER, STREAM_WINDOW, heads,
+    CONNECTION_WINDOW, Call, HEADER_LIST, Octets, SEND_BUFFER, STREAM_WINDOW, Watch, heads,
 };
 use crate::lane::{Lane, SessionSeat};
 use crate::observe::ClientTimeout;
@@ -39,6 +39,7 @@ struct Session {
     lane: Rc<Lane>,
     /// Streams that have a task.
     streams: Cell<u32>,
+    watch: Rc<Watch>,
     /// Of the connection's task.
     waker: Waker,
 }
@@ -52,10 +53,12 @@ pub(crate) async fn serve(client: Client, lane: Rc<Lane>, seat: SessionSeat) {
         client: client.clone(),
         lane,
         streams: Cell::new(0),
+        watch: Rc::new(Watch::new()),
         waker,
     });
     client.stream.set_deadline(session.times().0);
-    let face = Face::new(Held::Client(client.clone()));
+    let watch = Some(session.watch.clone());
+    let face = Face::new(Held::Client(client.clone()), watch);
     let handshake = builder().handshake::<_, Octets>(face).await;
     client.stream.clear_deadline();
     if let Ok(connection) = handshake {
@@ -89,65 +92,129 @@ impl Session {
     }
 }
 
-/// How far a connection without streams is on its way out.
+/// What a connection waits for, each for a time of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Idle {
-    /// It has streams.
+enum Wait {
+    /// Its streams, which have their own times.
+    Streams,
+    /// A request.
+    Request,
+    /// The rest of a header block.
+    Block,
+    /// Its end.
+    End,
+}
+
+/// How far a connection is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaving {
     No,
-    /// Its time runs.
-    Waiting,
-    /// It was told to go.
-    Leaving,
+    /// It was told to go when its streams are done.
+    Told,
+    /// It is cut off, and what has to be said about it is being sent.
+    Cut,
 }
 
 async fn run(mut connection: Connection<Face, Octets>, session: &Rc<Session>) {
     let alarm = io::Alarm::new();
-    let mut idle = Idle::No;
-    let mut said_goodbye = false;
+    let mut waits = Wait::Streams;
+    let mut leaving = Leaving::No;
     let mut first = true;
     poll_fn(|cx| {
         loop {
-            if session.is_ending() && !std::mem::replace(&mut said_goodbye, true) {
+            if leaving == Leaving::No && session.is_ending() {
                 // One GOAWAY that names no stream, and when the client has heard it, the one that names the last.
                 connection.graceful_shutdown();
+                leaving = Leaving::Told;
             }
             if poll_streams(&mut connection, session, cx, &mut first).is_ready() {
                 return Poll::Ready(());
             }
-            if session.streams.get() > 0 {
-                alarm.clear();
-                idle = Idle::No;
-                return Poll::Pending;
+            if leaving != Leaving::Cut
+                && let Some(flood) = session.watch.flood()
+            {
+                session.report(flood.label(), flood.explain());
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                leaving = Leaving::Cut;
+                continue;
             }
-            idle = match idle {
-                Idle::No if said_goodbye => {
-                    alarm.set(GOODBYE_MS);
-                    Idle::Leaving
-                }
-                Idle::No => {
-                    let (headers_ms, idle_ms) = session.times();
-                    alarm.set(if first { headers_ms } else { idle_ms });
-                    Idle::Waiting
-                }
-                Idle::Waiting if said_goodbye => {
-                    alarm.set(GOODBYE_MS);
-                    Idle::Leaving
-                }
-                other => other,
-            };
+            let now = session.waits(leaving);
+            if now != waits {
+                waits = now;
+                session.set(&alarm, now, first);
+            }
             if alarm.poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            if idle == Idle::Leaving {
-                return Poll::Ready(());
-            }
+            alarm.clear();
             let cells = session.client.door.cells();
-            cells.of(session.lane.index).timeout(ClientTimeout::Idle);
-            said_goodbye = true;
-            connection.graceful_shutdown();
+            let cells = cells.of(session.lane.index);
+            match waits {
+                Wait::Streams => return Poll::Pending,
+                Wait::End => return Poll::Ready(()),
+                Wait::Request => {
+                    cells.timeout(ClientTimeout::Idle);
+                    connection.graceful_shutdown();
+                    leaving = Leaving::Told;
+                }
+                Wait::Block => {
+                    cells.timeout(ClientTimeout::Headers);
+                    connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                    leaving = Leaving::Cut;
+                }
+            }
         }
     })
     .await;
+}
+
+impl Session {
+    fn waits(&self, leaving: Leaving) -> Wait {
+        match leaving {
+            Leaving::Cut => Wait::End,
+            _ if self.watch.is_in_block() => Wait::Block,
+            _ if self.streams.get() > 0 => Wait::Streams,
+            Leaving::Told => Wait::End,
+            Leaving::No => Wait::Request,
+        }
+    }
+
+    fn set(&self, alarm: &io::Alarm, waits: Wait, first: bool) {
+        let (headers_ms, idle_ms) = self.times();
+        match waits {
+            Wait::Streams => alarm.clear(),
+            Wait::Request if first => alarm.set(headers_ms),
+            Wait::Request => alarm.set(idle_ms),
+            Wait::Block => alarm.set(headers_ms),
+            Wait::End => alarm.set(GOODBYE_MS),
+        }
+    }
+
+    /// The library ended the connection for what the client sent.
+    fn blame(&self, error: &h2::Error) {
+        match error.reason() {
+            Some(Reason::ENHANCE_YOUR_CALM) => {
+                self.report(
+                    "h2_flood_other",
+                    "the library counted too much of something",
+                );
+            }
+            _ => {
+                let cells = self.client.door.cells();
+                cells.of(self.lane.index).protocol_error("h2_frames");
+                tracing::debug!(%error, "a connection of HTTP/2 was not understood");
+            }
+        }
+    }
+
+    /// A connection is cut off for what its client does with it. Once per connection, so that the log cannot be flooded in its turn by streams.
+    fn report(&self, label: &'static str, why: &str) {
+        let (plan, listener) = self.client.door.plan();
+        let listener = &plan.plan.listeners[listener];
+        listener.cells.of(self.lane.index).protocol_error(label);
+        let (listener, client) = (&listener.name, self.client.peer);
+        tracing::warn!(listener, %client, why, "a connection of HTTP/2 was cut off");
+    }
 }
 
 /// Read and write frames; each new stream gets a task. Ready when the connection has ended.
@@ -165,7 +232,9 @@ fn poll_streams(
                 io::spawn(stream(session.clone(), request, respond));
             }
             Poll::Ready(Some(Err(error))) => {
-                tracing::debug!(%error, "a connection of HTTP/2 has ended");
+                if error.is_go_away() && error.is_library() {
+                    session.blame(&error);
+                }
                 return Poll::Ready(());
             }
             Poll::Ready(None) => return Poll::Ready(()),
@@ -196,7 +265,9 @@ async fn stream(
     let place = Place(session);
     let session = &place.0;
     let caller = Caller::stream(Call::new(request, respond));
-    flow::exchange(&session.client, &session.lane, caller).await;
+    if flow::exchange(&session.client, &session.lane, caller).await == After::KeepAlive {
+        session.watch.answered();
+    }
 }
 
 /// Bring the head of a stream into the form that both versions share, and have it read by the reader of HTTP/1.1.
@@ -211,14 +282,25 @@ pub(super) fn receive(exchange: &mut Exchange<'_>, call: &Call) -> Result<(), St
         return Err(malformed(exchange, fault));
     }
     match head.parse(bytes, &limits) {
-        Ok(Some(_)) => {
-            head.came_by_http2();
-            Ok(())
-        }
+        Ok(Some(_)) => head.came_by_http2(),
         // It was written as a whole: an empty line is at its end.
-        Ok(None) => Err(malformed(exchange, HeadFault::FieldValue)),
-        Err(fault) => Err(refused(exchange, fault)),
+        Ok(None) => return Err(malformed(exchange, HeadFault::FieldValue)),
+        Err(fault) => return Err(refused(exchange, fault)),
     }
+    // What was taken back already goes no further.
+    if call
+        .poll_gone(&mut Context::from_waker(Waker::noop()))
+        .is_ready()
+    {
+        exchange.facts_mut().parsed = true;
+        exchange.note_peer();
+        exchange.note(
+            Flag::ClientGone,
+            format_args!("the client took its request back at once"),
+        );
+        return Err(Stop::End(After::Abort));
+    }
+    Ok(())
 }
 
 /// RFC 9113 section 8.1.1: the stream is reset.

@@ -386,7 +386,7 @@ impl Open {
     ) -> Result<(Rc<Shared>, Connection<Face, Octets>), OpenFault> {
         let header = std::mem::take(&mut upstream.header);
         let gate = upstream.ties.gate.clone();
-        let face = Face::new(Held::Upstream(upstream));
+        let face = Face::new(Held::Upstream(upstream), None);
         // It sends, and does not wait for the other side.
         let shaken = builder().handshake::<_, Octets>(face).await;
         let (asks, mut connection) = shaken.map_err(no_http2)?;

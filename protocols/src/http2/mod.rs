@@ -1,4 +1,5 @@
-//! HTTP/2 (RFC 9113) as far as a proxy has to judge it: heads on their way into and out of the one form that both versions share.
+//! HTTP/2 (RFC 9113) as far as a proxy has to judge it: heads on their way into and out of the one form that both versions share,
+//! and what a client may send before it is a flood.
 //!
 //! Not here: frames, HPACK, streams and flow control, which a library reads and writes; sockets.
 //!
@@ -8,11 +9,13 @@
 
 mod fault;
 mod field;
+mod guard;
 mod lines;
 mod request;
 mod response;
 
 pub use fault::HeadFault;
+pub use guard::{Flood, Guard};
 pub use lines::{Line, host, lines, request_line};
 pub use request::{Pseudo, write_request_head};
 pub use response::write_response_head;

@@ -38,7 +38,7 @@ const _: () = assert!(
 impl Io {
     /// Arm the receive of a slot if it may have one. The only place that does.
     ///
-    /// Not while more than half of the quota waits unread, nor, when buffers are scarce, while anything does. An empty queue is
+    /// Not while more than half of the quota waits unread, nor, when buffers are scarce or little is wanted, while anything does. An empty queue is
     /// always armed, starved or at its end.
     #[inline]
     pub(crate) fn want_recv(&mut self, w: &Worker, index: u32) {
@@ -59,7 +59,7 @@ impl Io {
         if slot.rx_bytes > self.quota / 2 || slot.rx.len() >= self.max_views {
             return;
         }
-        let scarce = w.pool.free_len() + u.buffers.lent() < w.pool.count() / 4;
+        let scarce = slot.little || w.pool.free_len() + u.buffers.lent() < w.pool.count() / 4;
         if scarce && !slot.rx.is_empty() {
             return;
         }

@@ -211,7 +211,8 @@ impl Io {
             return;
         };
         let slot = self.slots.at(index);
-        let full = slot.rx.len() >= self.max_views || !u.credit && slot.rx_bytes >= self.quota;
+        let full = slot.rx.len() >= self.max_views
+            || !u.credit && (slot.rx_bytes >= self.quota || slot.little);
         if full {
             self.cancel_recv(index);
         }
