@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::args_intercept::InterceptCommand;
+use crate::cert::{self, CertCommand};
 
 /// What every exit code means; the same for all commands.
 const EXIT_CODES: &str = "\
@@ -22,6 +23,7 @@ Try it:
   ringway demo                     origins, a configuration and the proxy, with requests to try
   ringway check ringway.toml       every error of a file at once
   ringway run ringway.toml         serve, and follow the file as it is edited
+  ringway cert self-signed localhost   a certificate for HTTPS on this machine
 ";
 
 const RUN_HELP: &str = "\
@@ -113,6 +115,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "D")]
         dir: Option<PathBuf>,
     },
+    /// Make certificates for trying and for tests
+    #[command(subcommand, arg_required_else_help = true, after_help = cert::HELP)]
+    Cert(CertCommand),
     /// Print completions for a shell
     #[command(after_help = COMPLETIONS_HELP)]
     Completions {
@@ -185,6 +190,11 @@ mod tests {
             ("demo --tour --port 8081 --dir d", true),
             ("demo --port 0", false),
             ("demo --port 65536", false),
+            ("cert", false),
+            ("cert ca --name x --out d --days 7 --force", true),
+            ("cert issue", false),
+            ("cert issue spiffe://a.b/c 10.0.0.1 --ca d/ca --rsa", true),
+            ("cert self-signed localhost --days 0", false),
             ("completions zsh", true),
             ("completions tcsh", false),
             ("", false),

@@ -5,6 +5,7 @@
 
 mod args;
 mod args_intercept;
+mod cert;
 mod check;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
             Format::Table => check::defaults_table(&mut out),
             Format::Json => check::defaults_json(&mut out),
         },
+        Command::Cert(command) => cert::run(&command, &mut out),
         Command::Completions { shell } => completions(shell, &mut out),
     };
     // Whoever reads our output may stop early (`| head`); that is no fault.

@@ -121,16 +121,16 @@ fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>
                 );
                 findings.error(name.span, message);
             }
-            Some(position) if !listeners[position].asks_routes() => {
+            Some(position) if listeners[position].redirect_https.is_some() => {
                 let message = format!(
-                    "listener \"{}\" passes bytes on (`tcp`) and reads no requests, so it asks no route",
+                    "listener \"{}\" redirects every request to https, so it asks no route",
                     name.value
                 );
                 findings.error(name.span, message);
             }
-            Some(position) if listeners[position].redirect_https.is_some() => {
+            Some(position) if !listeners[position].asks_routes() => {
                 let message = format!(
-                    "listener \"{}\" redirects every request to https, so it asks no route",
+                    "listener \"{}\" passes bytes on (`tcp`) and reads no requests, so it asks no route",
                     name.value
                 );
                 findings.error(name.span, message);

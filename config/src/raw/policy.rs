@@ -162,6 +162,9 @@ pub(crate) fn spiffe(id: &str) -> Result<(), Fault> {
         return wrong("it begins with `spiffe://`");
     };
     let (domain, path) = rest.split_once('/').unwrap_or((rest, "x"));
+    if id.len() > 2_048 || domain.len() > 255 {
+        return wrong("it has at most 2048 bytes, its trust domain 255");
+    }
     let of_domain =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
     if domain.is_empty() || !domain.bytes().all(of_domain) {

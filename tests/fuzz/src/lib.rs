@@ -5,6 +5,7 @@
 
 pub mod l4;
 pub mod protocols;
+pub mod tls;
 
 /// The configuration reader takes any text and answers with diagnostics that lie inside of it.
 pub fn config(input: &[u8]) {
