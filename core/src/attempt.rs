@@ -11,6 +11,7 @@ use ringway_protocols::proxy_header::Details;
 use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
+use crate::link::handshake::Unsecured;
 use crate::outcome::Flag;
 use crate::plan::{ClusterPlan, Target};
 use crate::policy::Admitted;
@@ -120,8 +121,10 @@ fn another_endpoint(
     fault: &OpenFault,
     tried: &Tried,
 ) -> bool {
-    matches!(fault, OpenFault::Failed(_) | OpenFault::TimedOut)
-        && exchange.facts().attempts < MOST_ATTEMPTS
+    matches!(
+        fault,
+        OpenFault::Failed(_) | OpenFault::TimedOut | OpenFault::Unsecured(_)
+    ) && exchange.facts().attempts < MOST_ATTEMPTS
         && exchange.time_left()
         && cluster.has_untried(tried)
 }
@@ -198,7 +201,13 @@ async fn open(
     let cells = cluster.cells.of(exchange.lane.index);
     let header = announce::header(cluster.proxy_sent, exchange.client, Details::default());
     let announced = header.as_deref().map_or(&[][..], Vec::as_slice);
-    if from_pool && let Some(upstream) = exchange.lane.pool.borrow_mut().take(target, announced) {
+    if from_pool
+        && let Some(upstream) = exchange
+            .lane
+            .pool
+            .borrow_mut()
+            .take(cluster, target, announced)
+    {
         cells.reused();
         exchange.facts_mut().reused = true;
         return Ok(Opened::Own(upstream));
@@ -279,7 +288,7 @@ async fn dial(
         cluster,
         target,
         place,
-        exchange.lane.index,
+        exchange.lane,
         exchange.plan.plan.mark,
         connect_ms,
         header,
@@ -321,8 +330,31 @@ fn not_opened(
                 target.text
             ),
         ),
+        OpenFault::Unsecured(why) => not_secured(exchange, target, why),
     }
     Reply::new(503, Flag::ConnectFailed).into()
+}
+
+fn not_secured(exchange: &mut Exchange<'_>, target: &Target, why: &Unsecured) {
+    let endpoint = &target.text;
+    match why {
+        Unsecured::Fault(fault) => exchange.note(
+            Flag::ConnectFailed,
+            format_args!("no TLS with endpoint {endpoint}: {fault}"),
+        ),
+        Unsecured::Late { .. } => exchange.note(
+            Flag::ConnectFailed,
+            format_args!("no TLS with endpoint {endpoint}: its handshake did not end in time"),
+        ),
+        Unsecured::Nothing => exchange.note(
+            Flag::ConnectFailed,
+            format_args!("no TLS with endpoint {endpoint}: it closed without a word"),
+        ),
+        Unsecured::Broken(error) => exchange.note(
+            Flag::ConnectFailed,
+            format_args!("no TLS with endpoint {endpoint}: {error}"),
+        ),
+    }
 }
 
 fn no_place(exchange: &mut Exchange<'_>, cluster: &ClusterPlan) -> Stop {

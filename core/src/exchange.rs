@@ -21,7 +21,7 @@ use crate::route::Captures;
 const KEPT_BYTES: usize = 8 * 1024;
 
 /// What stands for the address of a client that came by a Unix socket, in the log and in X-Forwarded-For.
-const UNIX_PEER: &str = "unix";
+pub(crate) const UNIX_PEER: &str = "unix";
 
 /// The reusable memory of an exchange, and the facts that it gathers.
 #[derive(Debug)]
@@ -69,6 +69,8 @@ pub(crate) struct Facts {
     pub(crate) upstream_status: u16,
     /// Something of the request's body was taken from the client: the request cannot be sent once more.
     pub(crate) body_begun: bool,
+    /// A policy that is not enforced would have refused it.
+    pub(crate) would_deny: bool,
 }
 
 impl Default for Facts {
@@ -104,6 +106,7 @@ impl Default for Facts {
             reused: false,
             upstream_status: 0,
             body_begun: false,
+            would_deny: false,
         }
     }
 }
@@ -142,7 +145,7 @@ impl Facts {
         (self.route, self.cluster, self.endpoint, self.flag) = (None, None, None, None);
         (self.status, self.attempts) = (0, 0);
         (self.started_us, self.sent_us) = (0, 0);
-        (self.upstream_status, self.body_begun) = (0, false);
+        (self.upstream_status, self.body_begun, self.would_deny) = (0, false, false);
         (self.first_byte_us, self.connect_us) = (None, None);
     }
 }
@@ -353,7 +356,10 @@ impl<'a> Exchange<'a> {
 
     fn record(&self, facts: &Facts) {
         let plan = &self.plan.plan;
-        let flag = facts.flag.unwrap_or(Flag::None);
+        let flag = match facts.flag {
+            None | Some(Flag::None) if facts.would_deny => Flag::WouldDeny,
+            flag => flag.unwrap_or(Flag::None),
+        };
         let now = io::now_us();
         let duration_us = now.saturating_sub(facts.started_us);
         let worker = self.lane.index;
@@ -385,6 +391,8 @@ impl<'a> Exchange<'a> {
             upstream_us: facts.first_byte_us,
             connect_us: facts.connect_us,
             client: &facts.client_ip,
+            identity: self.client.stream.identity().unwrap_or(""),
+            tls: self.client.stream.tls().map_or("", |f| f.version.name()),
             peer: &facts.peer_text,
             listener: &plan.listeners[self.listener].name,
             method: request.map_or(b"", |r| r.method()),

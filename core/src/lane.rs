@@ -19,6 +19,7 @@ use crate::plan::{DoorKey, Plan};
 use crate::session::udp;
 use crate::sockets::{NewDatagrams, NewDoor};
 use crate::spread::{Crowd, Fresh, HANDED_AT_ONCE, HANDED_PER_TICK, Handed, Ways};
+use crate::turns::Turns;
 use crate::upstream::pool::Pool;
 use crate::upstream::shared::SharedUpstreams;
 
@@ -29,6 +30,10 @@ const CHORES_MS: u32 = 200;
 /// Memory of exchanges that is kept for the next ones: as many as a busy worker has at once, a few KiB each. What a peak needed
 /// beyond that is freed.
 const KEPT_FACTS: usize = 1024;
+
+/// Steps of handshakes in one turn of the loop. One with ECDSA takes about 0.15 ms, so that established connections wait half a
+/// millisecond for them at most; with one or two of them a turn has too little else to do, and its system call weighs.
+const HANDSHAKES_PER_TURN: u32 = 4;
 
 /// What the side thread tells a worker.
 #[derive(Debug)]
@@ -82,6 +87,8 @@ pub(crate) struct Lane {
     pub(crate) shared_upstreams: RefCell<SharedUpstreams>,
     pub(crate) log: RefCell<LogWriter>,
     pub(crate) shared: Shared,
+    /// The cryptography of handshakes.
+    pub(crate) handshakes: Turns,
     dice: RefCell<Dice>,
     ids: RefCell<RequestIds>,
     doors: RefCell<HashMap<DoorKey, Rc<Door>>>,
@@ -115,6 +122,7 @@ impl Lane {
             shared_upstreams: RefCell::default(),
             log: RefCell::new(log),
             shared,
+            handshakes: Turns::new(HANDSHAKES_PER_TURN),
             dice: RefCell::new(Dice::new(seed)),
             ids: RefCell::new(RequestIds::new(seed.rotate_left(32))),
             doors: RefCell::default(),

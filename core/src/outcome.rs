@@ -38,11 +38,15 @@ pub enum Flag {
     Cut,
     /// The request came back to us (508).
     Loop,
+    /// No `allow` rule lets the client do this (403 / close).
+    Denied,
+    /// The same under a policy that is not enforced: nothing came of it.
+    WouldDeny,
 }
 
 impl Flag {
     /// Every flag, in order of its discriminant.
-    pub const ALL: [Flag; 17] = [
+    pub const ALL: [Flag; 19] = [
         Flag::None,
         Flag::NoRoute,
         Flag::NoEndpoint,
@@ -60,6 +64,8 @@ impl Flag {
         Flag::StreamIdle,
         Flag::Cut,
         Flag::Loop,
+        Flag::Denied,
+        Flag::WouldDeny,
     ];
 
     /// Whether the reason may be told to the client: what it did itself, not what stands behind us.
@@ -95,6 +101,8 @@ impl Flag {
             Flag::StreamIdle => "SI",
             Flag::Cut => "LR",
             Flag::Loop => "LOOP",
+            Flag::Denied => "DENY",
+            Flag::WouldDeny => "WDENY",
         }
     }
 }

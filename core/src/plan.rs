@@ -7,9 +7,11 @@ use std::sync::Arc;
 use ringway_balancer::{Endpoints, Gate, Load, Tried};
 use ringway_config::{Cidr, HostSent, Intercept, Original, Peer, Protocol, ProxySent, SplitBy};
 use ringway_protocols::http1::HeadLimits;
+use ringway_tls::{Acceptor, Connector};
 use socket2::SockAddr;
 
 use crate::observe::{ClusterCells, ListenerCells, RouteCells};
+use crate::policy::allow::AllowPlan;
 use crate::route::{Router, Split, TcpRouter, Template};
 
 /// Everything that a worker needs to serve by one configuration.
@@ -20,6 +22,8 @@ pub(crate) struct Plan {
     /// The file's routes in order, then those of listeners that need none of them: one for `to`, one for each entry of `tcp`.
     pub(crate) routes: Vec<RoutePlan>,
     pub(crate) clusters: Vec<ClusterPlan>,
+    /// Ours, of all `[tls.x]`.
+    pub(crate) certificates: Vec<CertificatePlan>,
     pub(crate) trusted: Trusted,
     /// SO_MARK of connections to endpoints; 0 for none.
     pub(crate) mark: u32,
@@ -33,12 +37,26 @@ pub(crate) struct Plan {
     pub(crate) unrouted: Arc<RouteCells>,
 }
 
+/// One certificate of ours, as far as people are told of it.
+#[derive(Debug, Clone)]
+pub(crate) struct CertificatePlan {
+    /// The name of its `[tls.x]`.
+    pub(crate) tls: String,
+    pub(crate) file: String,
+    /// Unix seconds.
+    pub(crate) not_after: u64,
+}
+
 /// One listener. Durations are in milliseconds.
 #[derive(Debug)]
 pub(crate) struct ListenerPlan {
     pub(crate) name: String,
+    /// Who may do what, where the route does not say it.
+    pub(crate) allow: Option<Arc<AllowPlan>>,
     /// The sockets it accepts from.
     pub(crate) doors: Vec<DoorKey>,
+    /// Makes the sessions of TLS; None for plain connections.
+    pub(crate) tls: Option<Arc<Acceptor>>,
     pub(crate) headers_ms: u32,
     pub(crate) idle_ms: u32,
     pub(crate) body_ms: u32,
@@ -91,6 +109,8 @@ pub(crate) type DoorKey = String;
 pub(crate) struct RoutePlan {
     pub(crate) name: String,
     pub(crate) action: ActionPlan,
+    /// Who may do what. None: the listener says it.
+    pub(crate) allow: Option<Arc<AllowPlan>>,
     pub(crate) request_edits: Vec<EditPlan>,
     pub(crate) response_edits: Vec<EditPlan>,
     pub(crate) timeouts: Timeouts,
@@ -119,6 +139,10 @@ pub(crate) enum ActionPlan {
     Redirect {
         status: u16,
         location: Template,
+    },
+    /// The same address by `https`, on this port.
+    ToHttps {
+        port: u16,
     },
     Respond {
         status: u16,
@@ -165,6 +189,8 @@ pub(crate) struct ClusterPlan {
     /// The header that a connection to an endpoint begins with.
     pub(crate) proxy_sent: ProxySent,
     pub(crate) protocol: Protocol,
+    /// Whom a connection must find at its other end; None for plain ones.
+    pub(crate) tls: Option<Arc<Connector>>,
     pub(crate) cells: Arc<ClusterCells>,
 }
 
@@ -183,6 +209,8 @@ pub(crate) struct Target {
     pub(crate) id: u32,
     /// As written in the file.
     pub(crate) text: String,
+    /// Its host, without the port: a name or an IP address; empty for a Unix socket.
+    pub(crate) host: String,
     pub(crate) address: SockAddr,
     /// The source address that connections take; None for ours.
     pub(crate) source: Option<IpAddr>,

@@ -15,13 +15,14 @@ use ringway_balancer::Gate;
 use ringway_config::{self as config, Bind, Config, Intercept, Io, Workers};
 use ringway_io::{DriverChoice, DriverKind, Receiver, Sender, WorkerOptions};
 
-use crate::assemble::{Assembler, door_key};
+use crate::assemble::{Assembled, Assembler, door_key};
 use crate::control::{self, ConfigFiles, InFlight, Loaded, Proxy, ReloadEvents};
 use crate::intercept::privilege;
 use crate::lane::{Lane, LaneGauge, Order, Shared};
 use crate::observe::access_log::Destination;
 use crate::observe::{
-    AccessLog, ClusterGauges, EndpointGauges, GateGauges, Gauges, Registry, process_log,
+    AccessLog, CertificateGauge, ClusterGauges, EndpointGauges, GateGauges, Gauges, Registry,
+    process_log,
 };
 use crate::plan::{DoorKey, Plan, Target};
 use crate::socket_file::Permit;
@@ -103,7 +104,7 @@ fn start_with(
         )?);
     }
     Ok(Supervisor {
-        assembler: Assembler::new(metrics),
+        assembler: Assembler::new(metrics)?,
         lanes,
         clients,
         doors: HashMap::new(),
@@ -340,7 +341,10 @@ impl Supervisor {
 
 impl Proxy for Supervisor {
     fn apply(&mut self, config: &Config) -> Result<Vec<String>, Vec<String>> {
-        let mut plan = self.assembler.assemble(config)?;
+        let Assembled {
+            mut plan,
+            mut material,
+        } = self.assembler.assemble(config)?;
         plan.mark = privilege::mark(config)?;
         let bound = self.bind(config)?;
         plan.own = bound.doors.values().filter_map(Local::tcp).collect();
@@ -361,7 +365,8 @@ impl Proxy for Supervisor {
         }
         drop(taken);
         self.await_workers(&all_taken);
-        self.assembler.commit(config, &plan);
+        let mut notes = std::mem::take(&mut material.notes);
+        self.assembler.commit(config, &plan, material);
         self.listeners = config
             .listeners
             .iter()
@@ -376,7 +381,6 @@ impl Proxy for Supervisor {
         self.datagram_ports
             .extend(self.doors.values().filter_map(port));
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
-        let mut notes = Vec::new();
         if (config.server.workers, config.server.io) != self.started {
             notes.push(
                 "server.workers and server.io need a restart; the rest of this reload holds".into(),
@@ -454,6 +458,21 @@ fn keep(bind: &Bind, known: &Local) -> Result<(), String> {
 struct PlanGauges(Arc<Mutex<Option<Arc<Plan>>>>);
 
 impl Gauges for PlanGauges {
+    fn certificates(&self, each: &mut dyn FnMut(CertificateGauge<'_>)) {
+        let plan = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for certificate in plan.iter().flat_map(|p| &p.certificates) {
+            each(CertificateGauge {
+                tls: &certificate.tls,
+                file: &certificate.file,
+                left_s: certificate.not_after.saturating_sub(unix_seconds()),
+            });
+        }
+    }
+
     fn clusters(&self, each: &mut dyn FnMut(ClusterGauges<'_>)) {
         let plan = self
             .0

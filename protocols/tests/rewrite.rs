@@ -121,6 +121,7 @@ fn requests() {
                     peer: b"192.0.2.7",
                     proto: b"http",
                     port: b"80",
+                    client_cert: None,
                 },
                 request_id: word(&words, "id"),
                 websocket: word(&words, "websocket").is_some(),

@@ -61,6 +61,7 @@ fn figures() {
             peer: b"192.0.2.7",
             proto: b"http",
             port: b"80",
+            client_cert: None,
         },
         request_id: Some(b"01980000-0000-7000-8000-000000000000"),
         websocket: false,

@@ -35,6 +35,7 @@ mod stop;
 mod stopping;
 mod tcp;
 mod timeouts;
+mod tls;
 mod udp;
 mod unix;
 mod upgrade;

@@ -3,7 +3,10 @@
 
 use crate::socket::Socket;
 use crate::text::latin1;
+use crate::tls::TlsStream;
+use crate::wait::PATIENCE;
 use crate::wire::{Body, Field, Framing, Head, Wire, WireError};
+use ringway_tls::{Connector, Facts};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -93,6 +96,35 @@ impl Client {
         Ok(Client {
             wire: Wire::new(Socket::Unix(std::os::unix::net::UnixStream::connect(path)?)),
         })
+    }
+
+    /// Connect by TLS, asking for `host`, or say why not.
+    pub fn try_connect_tls(
+        address: SocketAddr,
+        connector: &Connector,
+        host: &str,
+    ) -> std::io::Result<Client> {
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let stream = TlsStream::connect(stream, connector, host)?;
+        Ok(Client {
+            wire: Wire::new(Socket::Tls(Box::new(stream))),
+        })
+    }
+
+    /// Connect by TLS, asking for `localhost`, or fail the test.
+    pub fn connect_tls(address: SocketAddr, connector: &Connector) -> Client {
+        Client::try_connect_tls(address, connector, "localhost")
+            .unwrap_or_else(|e| panic!("no TLS with {address}: {e}"))
+    }
+
+    /// What the handshake agreed on.
+    pub fn tls(&self) -> &Facts {
+        match self.wire.socket() {
+            Socket::Tls(stream) => stream.facts(),
+            _ => panic!("this client did not come by TLS"),
+        }
     }
 
     /// Send bytes; a peer that is gone already fails the test.

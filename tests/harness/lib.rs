@@ -23,6 +23,7 @@ mod scratch;
 mod socket;
 mod table;
 mod text;
+mod tls;
 mod wait;
 mod wire;
 
@@ -40,6 +41,7 @@ pub use scratch::Scratch;
 pub use socket::Socket;
 pub use table::{Row, Rows};
 pub use text::{latin1, shown};
+pub use tls::{Authority, Leaf, Made, TlsStream};
 pub use wait::{PATIENCE, until};
 pub use wire::{Body, Field, Framing, Head, Wire, WireError};
 

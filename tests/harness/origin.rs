@@ -3,8 +3,10 @@
 
 use crate::gate::Gate;
 use crate::socket::Socket;
+use crate::tls::TlsStream;
 use crate::wait::PATIENCE;
 use crate::wire::{Body, Field, Framing, Head, Wire, WireError};
+use ringway_tls::Acceptor;
 use socket2::SockRef;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -160,19 +162,29 @@ impl Visit {
 }
 
 enum Listening {
+    Tls(TcpListener, Acceptor),
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Listening {
-    fn accept(&self) -> std::io::Result<Socket> {
+    /// None for a client whose handshake failed.
+    fn accept(&self) -> std::io::Result<Option<Socket>> {
         Ok(match self {
             Listening::Tcp(l) => {
                 let stream = l.accept()?.0;
                 stream.set_nodelay(true)?;
-                Socket::Tcp(stream)
+                Some(Socket::Tcp(stream))
             }
-            Listening::Unix(l) => Socket::Unix(l.accept()?.0),
+            Listening::Unix(l) => Some(Socket::Unix(l.accept()?.0)),
+            // One after the other: these origins have few clients.
+            Listening::Tls(l, acceptor) => {
+                let stream = l.accept()?.0;
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                let stream = TlsStream::accept(stream, acceptor).ok();
+                stream.map(|stream| Socket::Tls(Box::new(stream)))
+            }
         })
     }
 }
@@ -204,6 +216,14 @@ impl Origin {
         Origin::listen(Listening::Tcp(listener), address, None, script)
     }
 
+    /// By TLS, on a free port of 127.0.0.1.
+    pub fn tls(acceptor: Acceptor, script: impl Fn(&mut Visit) + Send + Sync + 'static) -> Origin {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+        let address = listener.local_addr().expect("a bound socket has one");
+        let script = move |mut visit: Visit| script(&mut visit);
+        Origin::listen(Listening::Tls(listener, acceptor), address, None, script)
+    }
+
     /// On a Unix socket.
     pub fn at_path(path: &Path, script: impl Fn(Visit) + Send + Sync + 'static) -> Origin {
         let listener =
@@ -230,6 +250,7 @@ impl Origin {
                 if theirs.stop.load(Ordering::SeqCst) {
                     break;
                 }
+                let Some(socket) = socket else { continue };
                 let Ok(again) = socket.again() else { continue };
                 let record = Bytes::default();
                 let number = {

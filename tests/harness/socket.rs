@@ -1,5 +1,6 @@
 //! A connected stream, TCP or Unix, with the few things that tests do to one. Not more than std and socket2 offer.
 
+use crate::tls::TlsStream;
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,6 +13,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// Over a path.
     Unix(UnixStream),
+    /// Encrypted, over IP.
+    Tls(Box<TlsStream>),
 }
 
 impl Socket {
@@ -24,15 +27,20 @@ impl Socket {
             Socket::Unix(s) => s
                 .set_read_timeout(Some(limit))
                 .and_then(|()| s.set_write_timeout(Some(limit))),
+            Socket::Tls(s) => s
+                .socket
+                .set_read_timeout(Some(limit))
+                .and_then(|()| s.socket.set_write_timeout(Some(limit))),
         };
         set.expect("a non-zero timeout can be set on a socket");
     }
 
-    /// Another name of the same socket.
+    /// Another name of the same socket; of what is below where it is encrypted.
     pub fn again(&self) -> io::Result<Socket> {
         Ok(match self {
             Socket::Tcp(s) => Socket::Tcp(s.try_clone()?),
             Socket::Unix(s) => Socket::Unix(s.try_clone()?),
+            Socket::Tls(s) => Socket::Tcp(s.socket.try_clone()?),
         })
     }
 
@@ -41,6 +49,7 @@ impl Socket {
         let _ = match self {
             Socket::Tcp(s) => s.shutdown(how),
             Socket::Unix(s) => s.shutdown(how),
+            Socket::Tls(s) => s.socket.shutdown(how),
         };
     }
 
@@ -68,6 +77,7 @@ impl Read for Socket {
         match self {
             Socket::Tcp(s) => s.read(into),
             Socket::Unix(s) => s.read(into),
+            Socket::Tls(s) => s.read(into),
         }
     }
 }
@@ -77,6 +87,7 @@ impl Write for Socket {
         match self {
             Socket::Tcp(s) => s.write(bytes),
             Socket::Unix(s) => s.write(bytes),
+            Socket::Tls(s) => s.write(bytes),
         }
     }
     fn flush(&mut self) -> io::Result<()> {

@@ -169,6 +169,11 @@ impl Wire {
         &self.socket
     }
 
+    /// The same, to do more with it than to send.
+    pub fn socket_mut(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
     /// Another limit for reads and writes.
     pub fn set_timeout(&self, limit: Duration) {
         self.socket.set_timeout(limit);

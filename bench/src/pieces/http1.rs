@@ -178,6 +178,7 @@ fn rewrite_request(
                 peer: b"192.0.2.17",
                 proto: b"http",
                 port: b"8080",
+                client_cert: None,
             },
             request_id: Some(b"018f3b5c-7a1e-7c00-8000-000000000001"),
             websocket: false,

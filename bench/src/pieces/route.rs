@@ -96,6 +96,7 @@ fn find(text: String, hosts: &'static [&'static str]) -> Box<dyn FnMut() -> usiz
             authority: black_box(authority.as_bytes()),
             path: black_box(b"/products/17"),
             query: None,
+            identity: None,
             fields: &HEAD,
         };
         match router.find(&ask, &mut captures) {

@@ -9,11 +9,12 @@ use crate::suggest::nearest;
 use crate::units::quote;
 
 /// What every exchange has.
-pub(crate) const BUILT_IN: [&str; 7] = [
+pub(crate) const BUILT_IN: [&str; 8] = [
     "host",
     "path",
     "query",
     "client_ip",
+    "identity",
     "request_id",
     "listener",
     "route",

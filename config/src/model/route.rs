@@ -137,7 +137,7 @@ pub enum Rewrite {
     Path(Template),
 }
 
-/// Text with `{name}` parts: captures of the route's regexes, or `host`, `path`, `query` (with its `?`), `client_ip`, `request_id`, `listener`, `route`. `{{` is `{`.
+/// Text with `{name}` parts: captures of the route's regexes, or `host`, `path`, `query` (with its `?`), `client_ip`, `identity`, `request_id`, `listener`, `route`. `{{` is `{`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     /// In order; two literals never follow each other.

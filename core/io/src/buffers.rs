@@ -123,6 +123,22 @@ impl Pool {
         })
     }
 
+    /// Write into a lent buffer, which must be the caller's own: nobody else writes or reads it before it is `received`.
+    #[inline]
+    pub(crate) fn write(&self, bid: u16, at: usize, bytes: &[u8]) {
+        let end = at.checked_add(bytes.len());
+        assert!(
+            end.is_some_and(|end| end <= self.size as usize)
+                && self.refs[usize::from(bid)].get() == 0,
+            "a write past the end, or into what is read"
+        );
+        // SAFETY: inside the buffer by the assertion, and no view of it exists (its count is 0); the kernel does not have it, because it was
+        // taken out of the stack by `lend` for the caller. `bytes` is no view of it for the same reason.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.address(bid).add(at), bytes.len());
+        }
+    }
+
     /// Another view, and more than three quarters of the buffers would be held by views. What is received now is copied into memory of its
     /// own, so that peers that keep their bytes waiting (slow readers, pipelined requests) cannot hold the buffers that everyone receives into.
     fn is_scarce(&self) -> bool {

@@ -19,12 +19,23 @@ const FRESH_CAPACITY: usize = 1024;
 /// At most so many wait in the pool: 256 KiB to 4 MiB of a worker.
 const KEEP: usize = 256;
 
+/// Those that were asked for as large ones: four records of TLS.
+const LARGE_CAPACITY: usize = 68 * 1024;
+/// At most so many of them wait in their pool: 2 MiB of a worker. As many as are sent at once; a turn's sends are mostly done in it.
+const KEEP_LARGE: usize = 32;
+
 /// The worker's stock of empty vectors.
-pub(crate) struct OutPool(RefCell<Vec<Vec<u8>>>);
+pub(crate) struct OutPool {
+    small: RefCell<Vec<Vec<u8>>>,
+    large: RefCell<Vec<Vec<u8>>>,
+}
 
 impl OutPool {
     pub(crate) fn new() -> OutPool {
-        OutPool(RefCell::new(Vec::with_capacity(KEEP)))
+        OutPool {
+            small: RefCell::new(Vec::with_capacity(KEEP)),
+            large: RefCell::new(Vec::with_capacity(KEEP_LARGE)),
+        }
     }
 }
 
@@ -38,24 +49,43 @@ pub struct OutBuf {
 impl OutBuf {
     /// An empty buffer. Outside a worker a plain allocation.
     pub fn take() -> OutBuf {
-        let bytes = with_worker(|w| w.outs.0.borrow_mut().pop()).flatten();
+        let bytes = with_worker(|w| w.outs.small.borrow_mut().pop()).flatten();
         OutBuf {
             bytes: bytes.unwrap_or_else(|| Vec::with_capacity(FRESH_CAPACITY)),
             _not_send: PhantomData,
         }
     }
+
+    /// An empty buffer with room for [`OutBuf::LARGE`] bytes.
+    pub fn take_large() -> OutBuf {
+        let bytes = with_worker(|w| w.outs.large.borrow_mut().pop()).flatten();
+        OutBuf {
+            bytes: bytes.unwrap_or_else(|| Vec::with_capacity(LARGE_CAPACITY)),
+            _not_send: PhantomData,
+        }
+    }
+
+    /// Bytes that a large one holds without growing.
+    pub const LARGE: usize = LARGE_CAPACITY;
 }
 
 impl Drop for OutBuf {
     fn drop(&mut self) {
         let mut bytes = mem::take(&mut self.bytes);
-        if bytes.capacity() == 0 || bytes.capacity() > KEEP_CAPACITY {
+        let capacity = bytes.capacity();
+        let is_large = capacity == LARGE_CAPACITY;
+        if capacity == 0 || capacity > KEEP_CAPACITY && !is_large {
             return;
         }
         bytes.clear();
         let _ = with_worker(move |w| {
-            let mut pool = w.outs.0.borrow_mut();
-            if pool.len() < KEEP {
+            let (pool, keep) = if is_large {
+                (&w.outs.large, KEEP_LARGE)
+            } else {
+                (&w.outs.small, KEEP)
+            };
+            let mut pool = pool.borrow_mut();
+            if pool.len() < keep {
                 pool.push(bytes);
             }
         });
@@ -101,7 +131,7 @@ const _: () = assert!(mem::size_of::<Segment>() <= 32);
 impl Segment {
     /// The bytes to send. Their address does not change while the segment is owned, even when the segment itself is moved.
     #[inline]
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Segment::Static(b) => b,
             Segment::Buf(b) => b,

@@ -211,6 +211,11 @@ impl Stream {
 
     /// Close with RST (SO_LINGER 0), so that the peer cannot take a cut message for a whole one. What is queued is dropped.
     pub fn abort(self) {
+        self.abort_on_drop();
+    }
+
+    /// The same as soon as it is dropped: for whoever owns it as a part of something else.
+    pub fn abort_on_drop(&self) {
         self.owner.io(|_, io, index| io.abort(index));
     }
 

@@ -106,6 +106,8 @@ pub(crate) struct Executor {
     inner: RefCell<Inner>,
     /// Wakers that are not ours (of combinators), to be called when no borrow is held.
     foreign: RefCell<Vec<Waker>>,
+    /// Of those who wait for the loop's next turn.
+    later: RefCell<Vec<Waker>>,
     worker: u8,
 }
 
@@ -126,6 +128,7 @@ impl Executor {
                 ready: VecDeque::with_capacity(256),
             }),
             foreign: RefCell::new(Vec::new()),
+            later: RefCell::new(Vec::new()),
             worker,
         }
     }
@@ -155,8 +158,14 @@ impl Executor {
         inner.ready.push_back(index);
     }
 
-    pub(crate) fn has_ready(&self) -> bool {
+    /// Something is to be done in this turn.
+    fn has_ready_now(&self) -> bool {
         !self.inner.borrow().ready.is_empty() || !self.foreign.borrow().is_empty()
+    }
+
+    /// Something is to be done in this turn or in the next one.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.has_ready_now() || !self.later.borrow().is_empty()
     }
 
     pub(crate) fn alive(&self) -> usize {
@@ -220,6 +229,16 @@ impl Executor {
         let wakers = std::mem::take(&mut *self.foreign.borrow_mut());
         for waker in wakers {
             let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+    }
+
+    /// A turn begins: wake those who waited for it.
+    #[inline]
+    pub(crate) fn wake_later(&self) {
+        if !self.later.borrow().is_empty() {
+            let later = std::mem::take(&mut *self.later.borrow_mut());
+            self.foreign.borrow_mut().extend(later);
+            self.wake_foreign();
         }
     }
 
@@ -371,6 +390,29 @@ pub async fn yield_now() {
     .await;
 }
 
+/// Number of this turn of the worker's loop; 0 outside a worker.
+pub fn turn() -> u64 {
+    with_worker(|w| w.turn.get()).unwrap_or(0)
+}
+
+/// Wait for the next turn of the worker's loop: until then its other tasks have run, and what came from the kernel is known. Outside a
+/// worker it does not wait.
+pub async fn next_turn() {
+    let this = turn();
+    std::future::poll_fn(|cx| {
+        if turn() != this {
+            return Poll::Ready(());
+        }
+        let waits = with_worker(|w| w.exec.later.borrow_mut().push(cx.waker().clone()));
+        if waits.is_some() {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+}
+
 impl Worker {
     /// At most `budget` polls.
     pub(crate) fn run_tasks(&self, budget: u32) {
@@ -382,7 +424,7 @@ impl Worker {
             }
             match self.exec.poll_one() {
                 Polled::Nothing => {
-                    if !self.exec.has_ready() {
+                    if !self.exec.has_ready_now() {
                         break;
                     }
                     self.exec.wake_foreign();

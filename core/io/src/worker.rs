@@ -118,6 +118,8 @@ pub(crate) struct Worker {
     pub(crate) outs: OutPool,
     pub(crate) arena: Arena,
     pub(crate) stopping: Cell<bool>,
+    /// Counts the loop's turns.
+    pub(crate) turn: Cell<u64>,
     pub(crate) counters: Arc<Counters>,
     now_us: Cell<u64>,
     remote: &'static Remote,
@@ -266,6 +268,7 @@ impl Worker {
                 outs: OutPool::new(),
                 arena: Arena::new(),
                 stopping: Cell::new(false),
+                turn: Cell::new(0),
                 counters: options.counters.clone(),
                 now_us: Cell::new(clock_us()),
                 remote,
@@ -293,6 +296,8 @@ impl Worker {
         loop {
             let started = clock_us();
             self.now_us.set(started);
+            self.turn.set(self.turn.get() + 1);
+            self.exec.wake_later();
             while let Some(id) = self.remote.pop() {
                 self.exec.wake_id(id);
             }

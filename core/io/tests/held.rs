@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::rc::Rc;
 
-use ringway_io::{Buf, Listener, dial};
+use ringway_io::{Buf, FreshBuf, Listener, dial};
 use socket2::SockAddr;
 use support::*;
 
@@ -77,4 +77,48 @@ fn a_copy_outlives_its_worker() {
     assert!(kept.iter().all(|buf| &buf[..] == b"kept"));
     let clones: Vec<Buf> = kept.iter().cloned().collect();
     assert!(clones.iter().all(|buf| buf.len() == 4));
+}
+
+#[test]
+fn buffers_that_we_write_come_from_the_pool_while_it_has_some() {
+    for setup in SETUPS {
+        worker(tiny(setup), move || async move {
+            // Four buffers of 64 bytes; what comes after them is memory of its own.
+            let mut written = Vec::new();
+            for i in 0..8u8 {
+                let mut fresh = FreshBuf::take();
+                assert_eq!(fresh.put(&[i; 40]), 40);
+                let rest = fresh.put(&[i; 40]);
+                let buf = fresh.finish().expect("bytes");
+                assert_eq!(buf.len(), 40 + rest);
+                assert!(buf.iter().all(|b| *b == i));
+                written.push(buf);
+            }
+            let whole = written.iter().filter(|buf| buf.len() == 64).count();
+            let least = usize::from(setup == Setup::Epoll);
+            assert!((least..=4).contains(&whole), "{whole} of the pool");
+            drop(written);
+            // Dropped unwritten or empty they go back too.
+            for _ in 0..100 {
+                drop(FreshBuf::take());
+                assert!(FreshBuf::take().finish().is_none());
+            }
+        });
+    }
+}
+
+#[test]
+fn a_buffer_that_outlives_its_worker_is_harmless() {
+    let kept: Rc<RefCell<Option<FreshBuf>>> = Rc::default();
+    let keep = kept.clone();
+    worker(options(Setup::Epoll), move || async move {
+        let mut fresh = FreshBuf::take();
+        fresh.put(b"old");
+        keep.replace(Some(fresh));
+    });
+    worker(options(Setup::Epoll), move || async move {
+        let mut fresh = kept.take().expect("kept");
+        assert_eq!(fresh.put(b"new"), 0, "its buffer is gone");
+        assert!(fresh.finish().is_none());
+    });
 }

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ringway_io::{OutBuf, dial, now_ms, sleep, tunnel};
+use ringway_io::{OutBuf, dial, next_turn, now_ms, sleep, tunnel};
 use socket2::SockAddr;
 use support::*;
 
@@ -210,6 +210,34 @@ fn a_full_unix_backlog_is_waited_for() {
             });
             let second = dial(&address, 5_000).await.expect("room again");
             drop((first, second, accepting.join().expect("no panic")));
+        });
+    }
+}
+
+#[test]
+fn whoever_waits_for_the_next_turn_lets_sockets_go_first() {
+    for setup in SETUPS {
+        let options = options(setup);
+        let counters = options.counters.clone();
+        worker(options, move || async move {
+            let (a, b) = streams();
+            let echoed = spawned(async move {
+                let got = a.recv().await.expect("received").expect("bytes");
+                a.queue(got).expect("room");
+                a.flush().await.expect("sent");
+            });
+            // Busy all the time, yet the echo comes: each turn asks the kernel.
+            send_all(&b, b"ping").await.expect("sent");
+            let before = counters.loops.load(Relaxed);
+            let mut waited = 0;
+            while b.try_recv().is_none() {
+                next_turn().await;
+                waited += 1;
+                assert!(waited < 1_000_000, "the echo never came");
+            }
+            let turns = counters.loops.load(Relaxed) - before;
+            assert!(turns.abs_diff(waited) <= 1, "{waited} waits, {turns} turns");
+            echoed.await;
         });
     }
 }

@@ -1,7 +1,6 @@
 //! A checked configuration becomes a plan. The only place that maps the configuration's words to those of the balancer, the
 //! protocols and the data path. Everything here may fail; nothing that runs is touched until [`Assembler::commit`].
 
-mod later;
 mod resolve;
 
 use std::collections::HashMap;
@@ -14,20 +13,30 @@ use ringway_config::{self as config, Address, Balance, Bind, Config, Intercept, 
 use ringway_protocols::http1::HeadLimits;
 use socket2::SockAddr;
 
+use crate::credentials::{Credentials, Material};
 use crate::observe::Registry;
 use crate::plan::{
     ActionPlan, ClusterPlan, DoorKey, EditPlan, ListenerPlan, Plan, RewritePlan, RoutePlan, Speaks,
     Target, Timeouts, Trusted, UdpPlan,
 };
+use crate::policy::allow::AllowPlan;
 use crate::route::{Router, Split, TcpRouter, Template};
 
 /// Remembers what stays the same from plan to plan: endpoints with their load, limits with their holders.
 #[derive(Debug)]
 pub(crate) struct Assembler {
     metrics: Arc<Registry>,
+    credentials: Credentials,
     targets: HashMap<TargetKey, Arc<Target>>,
     gates: HashMap<String, ClusterGates>,
     listener_gates: HashMap<String, Arc<Gate>>,
+}
+
+/// A plan, and what is kept of its making once it is in force.
+#[derive(Debug)]
+pub(crate) struct Assembled {
+    pub(crate) plan: Plan,
+    pub(crate) material: Material,
 }
 
 /// Cluster, and address as written with what it resolved to.
@@ -40,51 +49,75 @@ struct ClusterGates {
 }
 
 impl Assembler {
-    pub(crate) fn new(metrics: Arc<Registry>) -> Assembler {
-        Assembler {
+    pub(crate) fn new(metrics: Arc<Registry>) -> Result<Assembler, String> {
+        Ok(Assembler {
             metrics,
+            credentials: Credentials::new(unix_seconds())?,
             targets: HashMap::new(),
             gates: HashMap::new(),
             listener_gates: HashMap::new(),
-        }
+        })
     }
 
     /// Build the plan. Errors are lines for people, all at once.
-    pub(crate) fn assemble(&self, config: &Config) -> Result<Plan, Vec<String>> {
-        let mut errors = later::refuse(config);
+    pub(crate) fn assemble(&self, config: &Config) -> Result<Assembled, Vec<String>> {
+        let mut errors = Vec::new();
+        let material = self.credentials.read(config, unix_seconds(), &mut errors);
         let mut ids = FreeIds::new(&self.targets);
         let clusters = config
             .clusters
             .iter()
-            .map(|c| self.cluster(c, &mut ids, &mut errors))
+            .enumerate()
+            .map(|(index, cluster)| ClusterPlan {
+                tls: material.connectors.get(&index).cloned(),
+                ..self.cluster(cluster, &mut ids, &mut errors)
+            })
             .collect();
         let router = Router::compile(config).map_err(|e| errors.extend(e)).ok();
-        let mut routes: Vec<RoutePlan> = config.routes.iter().map(|r| self.route(r)).collect();
+        let mut allow = |allow: &Option<config::Allow>| {
+            let allow = allow.as_ref();
+            allow.map(|allow| AllowPlan::compile(allow, &mut errors))
+        };
+        let routes = config.routes.iter().map(|route| RoutePlan {
+            allow: allow(&route.allow),
+            ..self.route(route)
+        });
+        let mut routes: Vec<RoutePlan> = routes.collect();
         let listeners = config
             .listeners
             .iter()
-            .map(|l| self.listener(l, &config.default_timeouts, &mut routes))
+            .enumerate()
+            .map(|(index, listener)| ListenerPlan {
+                allow: allow(&listener.allow),
+                tls: material.acceptors.get(&index).cloned(),
+                ..self.listener(listener, &config.default_timeouts, &mut routes)
+            })
             .collect();
         match router {
-            Some(router) if errors.is_empty() => Ok(Plan {
-                router,
-                listeners,
-                routes,
-                clusters,
-                trusted: Trusted::new(&config.server.trusted_proxies),
-                // Both are known when the sockets are (`start`).
-                mark: 0,
-                own: Vec::new(),
-                via: config.server.name.clone(),
-                drain_ms: millis(config.server.drain),
-                unrouted: self.metrics.route("-"),
+            Some(router) if errors.is_empty() => Ok(Assembled {
+                plan: Plan {
+                    router,
+                    listeners,
+                    routes,
+                    clusters,
+                    certificates: material.certificates.clone(),
+                    trusted: Trusted::new(&config.server.trusted_proxies),
+                    // Both are known when the sockets are (`start`).
+                    mark: 0,
+                    own: Vec::new(),
+                    via: config.server.name.clone(),
+                    drain_ms: millis(config.server.drain),
+                    unrouted: self.metrics.route("-"),
+                },
+                material,
             }),
             _ => Err(errors),
         }
     }
 
     /// The plan has been published: remember what it uses, forget the rest, and let new limits hold.
-    pub(crate) fn commit(&mut self, config: &Config, plan: &Plan) {
+    pub(crate) fn commit(&mut self, config: &Config, plan: &Plan, material: Material) {
+        self.credentials.keep(config, material);
         self.targets = HashMap::new();
         self.gates = HashMap::new();
         for (cluster, built) in config.clusters.iter().zip(&plan.clusters) {
@@ -128,7 +161,13 @@ impl Assembler {
         let mut targets = Vec::new();
         if let Some(original) = cluster.original {
             let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-            let target = self.target(cluster, original.to_string(), nowhere.into(), ids);
+            let target = self.target(
+                cluster,
+                original.to_string(),
+                String::new(),
+                nowhere.into(),
+                ids,
+            );
             endpoints.push(Endpoint {
                 weight: 1,
                 backup: false,
@@ -149,7 +188,8 @@ impl Assembler {
                 }
             };
             for address in addresses {
-                let target = self.target(cluster, text.clone(), address, ids);
+                let target =
+                    self.target(cluster, text.clone(), host(&endpoint.address), address, ids);
                 endpoints.push(Endpoint {
                     weight: endpoint.weight,
                     backup: endpoint.backup,
@@ -180,6 +220,7 @@ impl Assembler {
             pool_idle_ms: millis(cluster.pool_idle),
             proxy_sent: cluster.proxy_protocol,
             protocol: cluster.protocol,
+            tls: None,
             cells: self.metrics.cluster(&cluster.name),
         }
     }
@@ -189,6 +230,7 @@ impl Assembler {
         &self,
         cluster: &config::Cluster,
         text: String,
+        host: String,
         address: SockAddr,
         ids: &mut FreeIds,
     ) -> Arc<Target> {
@@ -198,6 +240,7 @@ impl Assembler {
             Arc::new(Target {
                 id: ids.take(),
                 text,
+                host,
                 address,
                 source: None,
                 aimed: false,
@@ -234,6 +277,7 @@ impl Assembler {
         RoutePlan {
             name: route.name.clone(),
             action,
+            allow: None,
             request_edits: edits(&route.request_headers),
             response_edits: edits(&route.response_headers),
             timeouts: timeouts(&route.timeouts),
@@ -250,6 +294,7 @@ impl Assembler {
                 split_by: None,
                 rewrite: None,
             },
+            allow: None,
             request_edits: Vec::new(),
             response_edits: Vec::new(),
             timeouts,
@@ -294,12 +339,20 @@ impl Assembler {
             .tcp
             .as_ref()
             .map(|tcp| self.tcp(&listener.name, tcp, defaults, routes));
+        let name = || format!("listener:{}", listener.name);
         let udp = listener.udp.as_ref();
         let whole = listener.to.or(udp.map(|udp| udp.cluster));
-        let only_route = whole.map(|cluster| {
+        let only_route = if let Some(cluster) = whole {
             let targets = [config::Target { cluster, weight: 1 }];
-            let name = format!("listener:{}", listener.name);
-            routes.push(self.whole(name, &targets, timeouts(defaults)));
+            Some(self.whole(name(), &targets, timeouts(defaults)))
+        } else {
+            listener.redirect_https.map(|port| RoutePlan {
+                action: ActionPlan::ToHttps { port },
+                ..self.whole(name(), &[], timeouts(defaults))
+            })
+        };
+        let only_route = only_route.map(|route| {
+            routes.push(route);
             routes.len() - 1
         });
         let limits = &listener.limits;
@@ -316,6 +369,8 @@ impl Assembler {
                 .iter()
                 .map(|address| door_key(listener, address))
                 .collect(),
+            allow: None,
+            tls: None,
             headers_ms: millis(listener.timeouts.headers),
             idle_ms: millis(listener.timeouts.idle),
             body_ms: millis(listener.timeouts.body),
@@ -400,6 +455,15 @@ fn address_text(address: &Address) -> String {
     }
 }
 
+/// What a certificate is compared with.
+fn host(address: &Address) -> String {
+    match address {
+        Address::Ip(address) => address.ip().to_string(),
+        Address::Name { host, .. } => host.clone(),
+        Address::Unix(_) => String::new(),
+    }
+}
+
 fn algorithm(balance: Balance) -> Algorithm {
     match balance {
         Balance::P2c => Algorithm::P2c,
@@ -451,6 +515,12 @@ fn timeouts(timeouts: &config::RouteTimeouts) -> Timeouts {
         tunnel_idle: millis(timeouts.tunnel_idle),
         total: timeouts.total.map(millis),
     }
+}
+
+fn unix_seconds() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
 }
 
 fn millis(duration: Duration) -> u32 {

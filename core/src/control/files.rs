@@ -11,6 +11,8 @@ use std::path::{Component, Path, PathBuf};
 
 use ringway_config::{Checked, Config, Secret, Source};
 
+use super::named;
+
 /// Largest file that is read. Far above any written configuration (10,000 routes are about 2 MiB); it keeps a path to a device
 /// or a disk image from filling memory.
 const FILE_BYTES: u64 = 32 << 20;
@@ -153,7 +155,10 @@ impl ConfigFiles {
     /// One line for people, when the files cannot be read at all; then there is nothing to check.
     pub fn load(&mut self) -> Result<Loaded, String> {
         let mut read = read(&self.main)?;
-        let checked = ringway_config::check(&read.sources);
+        let mut checked = ringway_config::check(&read.sources);
+        if let Some(config) = &mut checked.config {
+            named::resolve(config, &self.main, &mut read);
+        }
         let mut unresolved = Vec::new();
         let mut token = None;
         if let Some(secret) = checked.config.as_ref().and_then(|c| c.admin.token.as_ref()) {
@@ -363,7 +368,7 @@ fn directory_of(file: &Path) -> &Path {
     }
 }
 
-fn beside(main: &Path, path: &Path) -> PathBuf {
+pub(super) fn beside(main: &Path, path: &Path) -> PathBuf {
     directory_of(main).join(path)
 }
 
@@ -377,7 +382,7 @@ fn read_text(path: &Path) -> Result<String, String> {
     })
 }
 
-fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     let plain = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "may not be read (permission denied)".to_owned(),
@@ -423,11 +428,16 @@ pub fn resolve(secret: &Secret, main: &Path) -> Result<String, String> {
 
 /// A secret's file belongs to the configuration: it is rotated without an edit of the text.
 fn watch_secret(read: &mut Read, path: &Path) {
+    follow(read, path, SECRET_BYTES);
+}
+
+/// A change of this file is a change of the configuration.
+pub(super) fn follow(read: &mut Read, path: &Path, most: u64) {
     let mut places = BTreeSet::from_iter(read.places.drain(..));
     add_places(path, &mut places);
     read.places = places.into_iter().collect();
     let mut hash = Fnv(read.hash);
-    hash.part(&read_bounded(path, SECRET_BYTES).unwrap_or_default());
+    hash.part(&read_bounded(path, most).unwrap_or_default());
     read.hash = hash.0;
 }
 

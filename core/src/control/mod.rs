@@ -4,6 +4,7 @@
 
 mod files;
 pub(crate) mod inbox;
+mod named;
 mod reload;
 #[cfg(test)]
 pub(crate) mod scratch;
@@ -13,6 +14,7 @@ mod systemd;
 mod time;
 mod watch;
 
+pub(crate) use files::read_bounded;
 pub use files::{ConfigFiles, Loaded, Names, Place, Read, Rejected, read, resolve};
 pub use side::stop_with_stdin;
 pub use status::{Facts, Phase, Refusal, Running, Status};

@@ -13,6 +13,7 @@ use ringway_protocols::http2::{Flood, HeadFault};
 use ringway_protocols::proxy_header::ProxyFault;
 
 use super::count::{Count, Endings, Histogram, Level};
+use super::handshake::{Handshake, Handshakes};
 use super::lost::Lost;
 use crate::outcome::Flag;
 use crate::proxied;
@@ -59,6 +60,7 @@ pub struct ClusterCell {
     pub(super) connects: Count,
     pub(super) connects_failed: Count,
     pub(super) connect_us: Count,
+    pub(super) handshakes: Handshakes,
 }
 
 impl ClusterCell {
@@ -81,6 +83,11 @@ impl ClusterCell {
         };
         count.add(1);
         self.connect_us.add(us);
+    }
+
+    /// A handshake with an endpoint has ended.
+    pub fn handshake(&self, ended: Handshake<'_>) {
+        self.handshakes.add(ended);
     }
 
     /// A pooled connection served another request.
@@ -239,6 +246,7 @@ pub struct ListenerCell {
     pub(super) datagrams_in: Count,
     pub(super) datagrams_out: Count,
     pub(super) lost: [Count; Lost::ALL.len()],
+    pub(super) handshakes: Handshakes,
 }
 
 impl Default for ListenerCell {
@@ -254,6 +262,7 @@ impl Default for ListenerCell {
             datagrams_in: Count::default(),
             datagrams_out: Count::default(),
             lost: Default::default(),
+            handshakes: Handshakes::default(),
         }
     }
 }
@@ -303,6 +312,11 @@ impl ListenerCell {
     /// So many datagrams, of either direction, went no further.
     pub fn lost(&self, why: Lost, n: u64) {
         self.lost[why as usize].add(n);
+    }
+
+    /// A client's handshake has ended, or its connection without a close_notify.
+    pub fn handshake(&self, ended: Handshake<'_>) {
+        self.handshakes.add(ended);
     }
 
     /// A client missed a deadline.

@@ -7,6 +7,7 @@ pub mod access_log;
 pub mod cells;
 pub mod civil;
 pub mod count;
+mod handshake;
 pub mod lost;
 pub mod names;
 pub mod process_log;
@@ -19,6 +20,9 @@ pub use cells::{
     ClientTimeout, ClusterCell, ClusterCells, Guess, LaneCell, LaneCells, ListenerCell,
     ListenerCells, ProcessCells, RouteCell, RouteCells,
 };
+pub use handshake::Handshake;
 pub use lost::Lost;
-pub use registry::{ClusterGauges, EndpointGauges, GateGauges, Gauges, NoGauges, Registry};
+pub use registry::{
+    CertificateGauge, ClusterGauges, EndpointGauges, GateGauges, Gauges, NoGauges, Registry,
+};
 pub use request_id::{Dice, RequestIds};

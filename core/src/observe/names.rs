@@ -109,6 +109,7 @@ metrics! {
     LISTENER_GUESSES = counter("ringway_listener_detected_total", &["listener", "guess"], "Connections by what they were found to begin with, on listeners that look (detect); silent is nothing, or not enough, within the time.");
     LISTENER_DATAGRAMS = counter("ringway_listener_datagrams_total", &["listener", "direction"], "Datagrams from clients (in) and to clients (out). A session counts among the connections.");
     LISTENER_LOST = counter("ringway_listener_datagrams_dropped_total", &["listener", "reason"], "Datagrams of either direction that went no further: too many sessions of the listener or the process (sessions) or of the cluster (cluster_limit), no_endpoint, a listener that is going away (ending), a receiver that is too slow (queue_full), too_large, nobody there (send_failed), or a full queue of the listening socket (kernel).");
+    LISTENER_HANDSHAKES = counter("ringway_listener_tls_handshakes_total", &["listener", "result"], "TLS handshakes with clients: full, resumed, or why there was none; truncated counts connections that ended later without a close_notify.");
 
     ROUTE_REQUESTS = counter("ringway_route_requests_total", &["route", "code"], "Exchanges by class of the status sent to the client; none if it got no answer.");
     ROUTE_FLAGS = counter("ringway_route_flags_total", &["route", "flag"], "Exchanges that ended with something to report, by response flag. A flag appears with its first exchange.");
@@ -121,6 +122,7 @@ metrics! {
     CLUSTER_FIRST_BYTE = histogram("ringway_cluster_first_byte_seconds", &["cluster"], "Time until the upstream's first byte, of exchanges that got an answer.");
     CLUSTER_CONNECTS = counter("ringway_cluster_connects_total", &["cluster", "result"], "Attempts to connect to an endpoint, ok or failed.");
     CLUSTER_CONNECT_TIME = Metric { name: "ringway_cluster_connect_seconds", kind: Kind::Summary, labels: &["cluster"], help: "Time spent in attempts to connect, failed ones as well." };
+    CLUSTER_HANDSHAKES = counter("ringway_cluster_tls_handshakes_total", &["cluster", "result"], "TLS handshakes with endpoints: full, resumed or failed.");
     CLUSTER_OPEN = gauge("ringway_cluster_connections", &["cluster"], "Upstream connections open now, in use or idle.");
     CLUSTER_IDLE = gauge("ringway_cluster_pool_idle_connections", &["cluster"], "Upstream connections waiting in the pools for a next request.");
     CLUSTER_REUSED = counter("ringway_cluster_pool_reused_total", &["cluster"], "Requests sent on a pooled connection.");
@@ -131,6 +133,8 @@ metrics! {
     CLUSTER_WAITING = gauge("ringway_cluster_waiting", &["cluster", "of"], "Exchanges waiting for a place of a limit.");
     CLUSTER_LIMIT = gauge("ringway_cluster_limit", &["cluster", "of"], "The limit, over all workers.");
     ENDPOINT_ACTIVE = gauge("ringway_endpoint_active_requests", &["cluster", "endpoint"], "Exchanges that an endpoint is serving now.");
+
+    CERTIFICATE_EXPIRY = gauge("ringway_tls_certificate_expiry_seconds", &["tls", "file"], "Seconds until a certificate of ours, or one above it in its file, ends.");
 
     WORKER_INFO = gauge("ringway_worker_info", &["worker", "driver"], "Always 1; the label says which driver the worker uses.");
     WORKER_LOOPS = counter("ringway_worker_loops_total", &["worker"], "Turns of the worker's loop.");
@@ -167,7 +171,7 @@ pub fn markdown() -> String {
          - Labels are names from the configuration or words from a fixed list, never anything that a client sent.\n\
          - At most {SERIES_MAX} series. A name that finds no room is counted under the name `{OTHER}`. A route takes {ROUTE_SERIES}\n  \
            series, a cluster {CLUSTER_SERIES}, each flag that one of them has seen one more, a listener as many as there are protocol\n  \
-           faults and 22. Names that no configuration in use holds any more are forgotten when their room is needed.\n\
+           faults and endings of TLS handshakes, and 22. Names that no configuration in use holds any more are forgotten when their room is needed.\n\
          - Every counter begins at 0 when the process starts and keeps its value over reloads.\n\n\
          | name | type | labels | what it says |\n|---|---|---|---|\n",
     );

@@ -27,6 +27,8 @@ pub const OTHER: &str = "other";
 pub trait Gauges {
     /// Call `each` once for every cluster in force.
     fn clusters(&self, each: &mut dyn FnMut(ClusterGauges<'_>));
+    /// Call `each` once for every certificate of ours in force.
+    fn certificates(&self, each: &mut dyn FnMut(CertificateGauge<'_>));
 }
 
 /// No clusters: for a page before there is a configuration, and for tests.
@@ -35,6 +37,18 @@ pub struct NoGauges;
 
 impl Gauges for NoGauges {
     fn clusters(&self, _: &mut dyn FnMut(ClusterGauges<'_>)) {}
+    fn certificates(&self, _: &mut dyn FnMut(CertificateGauge<'_>)) {}
+}
+
+/// One certificate of ours.
+#[derive(Debug, Clone, Copy)]
+pub struct CertificateGauge<'a> {
+    /// The name of its `[tls.x]`.
+    pub tls: &'a str,
+    /// Its file.
+    pub file: &'a str,
+    /// Seconds until it ends; 0 once it has.
+    pub left_s: u64,
 }
 
 /// The state of one cluster's limits and endpoints.

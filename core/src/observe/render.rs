@@ -10,6 +10,7 @@ use ringway_io::Counters;
 
 use super::cells::{Cells, ClientTimeout, Guess, PROTOCOL_ERROR_LABELS};
 use super::count::{BOUNDS_US, BUCKETS, CLASSES, Endings, Histogram};
+use super::handshake::{HANDSHAKE_LABELS, Handshakes};
 use super::lost::Lost;
 use super::names::{self, Metric};
 use super::registry::{Book, GateGauges, Gauges, Names, OTHER, Registry};
@@ -21,17 +22,19 @@ const HISTOGRAM_SERIES: usize = BUCKETS + 2;
 /// Lines of a route without flags: code classes, duration, bytes in and out.
 pub(super) const ROUTE_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2;
 
-/// Lines of a cluster without flags and endpoints: code classes, first byte, connects (2) and their time (2), connections,
+/// Lines of a cluster without flags and endpoints: code classes, first byte, connects (2) and their time (2), handshakes (3), connections,
 /// pool (3), retries, overflows, two limits of three numbers each.
-pub(super) const CLUSTER_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2 + 2 + 1 + 3 + 2 + 6;
+pub(super) const CLUSTER_SERIES: usize =
+    CLASSES.len() + HISTOGRAM_SERIES + 2 + 2 + 3 + 1 + 3 + 2 + 6;
 
-/// Lines of a listener: opened, open, refused, loops, timeouts, protocol errors, guesses, datagrams in, out and lost.
+/// Lines of a listener: opened, open, refused, loops, timeouts, protocol errors, guesses, datagrams in, out and lost, handshakes.
 pub(super) fn listener_series() -> usize {
     4 + ClientTimeout::ALL.len()
         + PROTOCOL_ERROR_LABELS.len()
         + Guess::ALL.len()
         + 2
         + Lost::ALL.len()
+        + HANDSHAKE_LABELS.len()
 }
 
 /// Lines that are there whatever the configuration says: process, workers, and `other` three times with all its flags.
@@ -56,6 +59,7 @@ pub(super) fn page(registry: &Registry, gauges: &dyn Gauges) -> String {
     clusters(&mut page, &mut names);
     limits(&mut page, &names, &gauges);
     let shown = endpoints(&mut page, &gauges, names.free);
+    let shown = shown + certificates(&mut page, &gauges, names.free - shown);
     workers(&mut page, registry);
     page.one(&names::SERIES, registry.series_max() - names.free + shown);
     page.one(&names::FOLDED, names.folded);
@@ -331,6 +335,13 @@ fn listeners(page: &mut Page, names: &Names) {
             page.sample(&names::LISTENER_LOST, &[cells.name(), why.label()], n);
         }
     }
+    page.family(&names::LISTENER_HANDSHAKES);
+    for cells in book.shown() {
+        for (index, label) in HANDSHAKE_LABELS.iter().enumerate() {
+            let n = cells.sum(|c| c.handshakes.get(index));
+            page.sample(&names::LISTENER_HANDSHAKES, &[cells.name(), label], n);
+        }
+    }
 }
 
 fn routes(page: &mut Page, names: &mut Names) {
@@ -393,6 +404,16 @@ fn clusters(page: &mut Page, names: &mut Names) {
             connects,
         );
     }
+    page.family(&names::CLUSTER_HANDSHAKES);
+    for cells in book.shown() {
+        let mut sample = |result, of: fn(&Handshakes) -> u64| {
+            let n = cells.sum(|c| of(&c.handshakes));
+            page.sample(&names::CLUSTER_HANDSHAKES, &[cells.name(), result], n);
+        };
+        sample("full", |h| h.get(0));
+        sample("resumed", |h| h.get(1));
+        sample("failed", Handshakes::failed);
+    }
     // Each worker's level is right, but they are not read at one instant: a sum below zero means zero.
     page.each(&names::CLUSTER_OPEN, book, |n| {
         n.level(|c| c.open.get()).max(0)
@@ -415,6 +436,7 @@ fn clusters(page: &mut Page, names: &mut Names) {
 struct Read {
     gates: BTreeMap<String, [GateGauges; 2]>,
     endpoints: BTreeMap<(String, String), u64>,
+    certificates: BTreeMap<(String, String), u64>,
 }
 
 impl Read {
@@ -428,6 +450,10 @@ impl Read {
                 let key = (cluster.name.to_owned(), endpoint.address.to_owned());
                 *read.endpoints.entry(key).or_default() += u64::from(endpoint.active);
             }
+        });
+        gauges.certificates(&mut |certificate| {
+            let key = (certificate.tls.to_owned(), certificate.file.to_owned());
+            read.certificates.insert(key, certificate.left_s);
         });
         read
     }
@@ -473,6 +499,15 @@ fn endpoints(page: &mut Page, read: &Read, room: usize) -> usize {
         page.sample(&names::ENDPOINT_ACTIVE, &[cluster, address], active);
     }
     read.endpoints.len().min(room)
+}
+
+/// Certificates, as many as there is room for; gives how many were shown.
+fn certificates(page: &mut Page, read: &Read, room: usize) -> usize {
+    page.family(&names::CERTIFICATE_EXPIRY);
+    for ((tls, file), left) in read.certificates.iter().take(room) {
+        page.sample(&names::CERTIFICATE_EXPIRY, &[tls, file], left);
+    }
+    read.certificates.len().min(room)
 }
 
 fn workers(page: &mut Page, registry: &Registry) {

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::*;
-use crate::observe::registry::{ClusterGauges, EndpointGauges, NoGauges, SERIES_MAX};
+use crate::observe::registry::{
+    CertificateGauge, ClusterGauges, EndpointGauges, NoGauges, SERIES_MAX,
+};
 
 /// Labels in their order.
 type Labels = Vec<(String, String)>;
@@ -119,6 +121,14 @@ type Expected<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
 struct TwoClusters;
 
 impl Gauges for TwoClusters {
+    fn certificates(&self, each: &mut dyn FnMut(CertificateGauge<'_>)) {
+        each(CertificateGauge {
+            tls: "public",
+            file: "/etc/ringway/public.pem",
+            left_s: 86_400,
+        });
+    }
+
     fn clusters(&self, each: &mut dyn FnMut(ClusterGauges<'_>)) {
         let gate = |n| GateGauges {
             in_use: n,
@@ -419,8 +429,8 @@ fn a_name_takes_as_many_series_as_are_reserved_for_it() {
         listener_series()
     );
     let _cluster = registry.cluster("products");
-    // Two gates of a cluster that has cells, and two of one that is shown as `other`; two endpoints.
-    let expected = empty + ROUTE_SERIES + listener_series() + CLUSTER_SERIES + 6 + 2;
+    // Two gates of a cluster that has cells, and two of one that is shown as `other`; two endpoints and a certificate.
+    let expected = empty + ROUTE_SERIES + listener_series() + CLUSTER_SERIES + 6 + 3;
     assert_eq!(series(&registry, &TwoClusters), expected);
     let others = (
         registry.route(OTHER),
@@ -432,7 +442,7 @@ fn a_name_takes_as_many_series_as_are_reserved_for_it() {
         others.1.of(0).exchange(200, flag, 1);
     }
     let full =
-        series(&registry, &TwoClusters) - (ROUTE_SERIES + listener_series() + CLUSTER_SERIES + 2);
+        series(&registry, &TwoClusters) - (ROUTE_SERIES + listener_series() + CLUSTER_SERIES + 3);
     assert_eq!(full, reserved_series(3));
 }
 
@@ -440,6 +450,8 @@ fn a_name_takes_as_many_series_as_are_reserved_for_it() {
 fn there_are_never_more_series_than_the_limit() {
     struct Many;
     impl Gauges for Many {
+        fn certificates(&self, _: &mut dyn FnMut(CertificateGauge<'_>)) {}
+
         fn clusters(&self, each: &mut dyn FnMut(ClusterGauges<'_>)) {
             let gate = GateGauges::default();
             for i in 0..3_000 {

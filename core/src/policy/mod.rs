@@ -1,5 +1,7 @@
 //! Step 5: what a routed request must pass before anything is opened for it, in a fixed order: hops left, loop, body limit, the
-//! cluster's request limit. Access rules, rate limits and deadlines find their place in this list. It opens nothing.
+//! cluster's request limit. Access rules (`allow`) come even before: also what is answered without an upstream is under them. Rate limits and deadlines find their place in this list. It opens nothing.
+
+pub(crate) mod allow;
 
 use ringway_balancer::Permit;
 use ringway_protocols::http1::{self, BodyFraming};
@@ -48,6 +50,7 @@ pub(crate) async fn admit_connection(
     exchange: &mut Exchange<'_>,
     routed: Routed,
 ) -> Result<Admitted, Stop> {
+    allow::connection(exchange, routed.route())?;
     let place = request_limit(exchange, &routed).await?;
     Ok(Admitted {
         route: routed.route(),

@@ -9,7 +9,7 @@ use http::response;
 use ringway_io::{self as io, Buf};
 use ringway_protocols::http1::ResponseFault;
 
-use super::endings::{Broken, broken_stream};
+use super::endings::{Broken, broken_stream, is_reset};
 use super::framed::Asked;
 use crate::exchange::{Exchange, Facts};
 use crate::http2::heads;
@@ -123,7 +123,12 @@ async fn receive_octets(exchange: &mut Exchange<'_>, upstream: &Link) -> Result<
         let mut buf = match received {
             Ok(Some(buf)) => buf,
             Ok(None) => return Err(Broken::UpstreamEnded { reset: false, some }),
-            Err(_) => return Err(Broken::UpstreamEnded { reset: true, some }),
+            Err(error) => {
+                return Err(Broken::UpstreamEnded {
+                    reset: is_reset(&error),
+                    some,
+                });
+            }
         };
         facts
             .first_byte_us

@@ -55,6 +55,11 @@ pub(super) fn broken_stream(error: &h2::Error, some: bool) -> Broken {
     }
 }
 
+/// An end of TLS without a close_notify is a close that came too early.
+pub(super) fn is_reset(error: &std::io::Error) -> bool {
+    error.kind() != std::io::ErrorKind::UnexpectedEof
+}
+
 /// The same for a response body that did not arrive.
 pub(super) fn broken(end: PumpEnd) -> Broken {
     match end {
@@ -63,8 +68,8 @@ pub(super) fn broken(end: PumpEnd) -> Broken {
             reset: false,
             some: true,
         },
-        PumpEnd::FromBroken(_) => Broken::UpstreamEnded {
-            reset: true,
+        PumpEnd::FromBroken(error) => Broken::UpstreamEnded {
+            reset: is_reset(&error),
             some: true,
         },
         PumpEnd::ToBroken => Broken::ClientGone,

@@ -43,8 +43,13 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
         forwarded: Forwarded {
             trusted: facts.peer_trusted,
             peer: facts.peer_text.as_bytes(),
-            proto: b"http",
+            proto: if exchange.client.stream.tls().is_some() {
+                b"https"
+            } else {
+                b"http"
+            },
             port: exchange.client.door.port().as_bytes(),
+            client_cert: exchange.client.stream.client_cert(),
         },
         request_id: (!facts.id_kept).then_some(&facts.id[..]),
         websocket: request.wants_websocket(),

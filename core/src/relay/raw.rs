@@ -113,7 +113,20 @@ fn ended(
     key: &str,
 ) -> After {
     match end {
-        Ok(()) => After::Close,
+        Ok(()) => {
+            for (link, who) in [
+                (&exchange.client.stream, "client"),
+                (&upstream.stream, "endpoint"),
+            ] {
+                if link.was_cut() {
+                    exchange.note(
+                        Flag::None,
+                        format_args!("the {who} ended without close_notify: bytes may be missing"),
+                    );
+                }
+            }
+            After::Close
+        }
         Err(error) if error.kind() == ErrorKind::TimedOut => {
             exchange.note(
                 Flag::StreamIdle,

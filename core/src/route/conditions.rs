@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ringway_config::{Match, PathMatch, ValueMatch};
+use ringway_config::{IdentityMatch, Match, PathMatch, ValueMatch};
 
 use super::captures::Captures;
 use super::fields::Ask;
@@ -11,9 +11,10 @@ use super::query;
 
 /// All of them must hold; an empty list holds always. Hosts are not among them: the index has asked them.
 #[derive(Debug)]
-pub(super) struct Conditions {
+pub(crate) struct Conditions {
     listeners: Vec<usize>,
     methods: Vec<Box<[u8]>>,
+    identities: Vec<IdentityMatch>,
     paths: Vec<PathTest>,
     fields: Vec<(Box<[u8]>, ValueTest)>,
     query: Vec<(Box<[u8]>, ValueTest)>,
@@ -37,7 +38,7 @@ enum ValueTest {
 
 impl Conditions {
     /// `variables` are the names that the route's templates use. Every fault is appended to `faults`.
-    pub(super) fn compile(
+    pub(crate) fn compile(
         matches: &Match,
         variables: &BTreeSet<&str>,
         patterns: &mut Patterns,
@@ -85,6 +86,7 @@ impl Conditions {
         });
         Conditions {
             listeners: matches.listeners.clone(),
+            identities: matches.identities.clone(),
             methods: matches
                 .methods
                 .iter()
@@ -117,7 +119,7 @@ impl Conditions {
     }
 
     /// Whether all conditions hold. `decoded` is scratch memory.
-    pub(super) fn hold(&self, ask: &Ask<'_>, decoded: &mut Vec<u8>) -> bool {
+    pub(crate) fn hold(&self, ask: &Ask<'_>, decoded: &mut Vec<u8>) -> bool {
         (self.paths.is_empty() || self.paths.iter().any(|path| path.holds(ask.path)))
             && self.hold_beyond_path(ask, decoded)
     }
@@ -126,6 +128,10 @@ impl Conditions {
     pub(super) fn hold_beyond_path(&self, ask: &Ask<'_>, decoded: &mut Vec<u8>) -> bool {
         (self.listeners.is_empty() || self.listeners.contains(&ask.listener))
             && (self.methods.is_empty() || self.methods.iter().any(|m| **m == *ask.method))
+            && (self.identities.is_empty()
+                || ask
+                    .identity
+                    .is_some_and(|id| self.identities.iter().any(|i| is(i, id))))
             && self
                 .fields
                 .iter()
@@ -161,6 +167,18 @@ impl Conditions {
             }
         }
         captures.decoded = decoded;
+    }
+}
+
+/// Texts are compared as they are: an identity has no two spellings.
+fn is(wanted: &IdentityMatch, identity: &str) -> bool {
+    match wanted {
+        IdentityMatch::Any => true,
+        IdentityMatch::Exact(exact) => exact == identity,
+        // Something must follow: the prefix alone names nobody.
+        IdentityMatch::Below(prefix) => identity
+            .strip_prefix(prefix.as_str())
+            .is_some_and(|below| !below.is_empty()),
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Ask<'a> {
     pub path: &'a [u8],
     /// Without its `?`.
     pub query: Option<&'a [u8]>,
+    /// Whom the client's verified certificate names; None for nobody.
+    pub identity: Option<&'a str>,
     /// The header fields.
     pub fields: &'a dyn Fields,
 }

@@ -41,7 +41,7 @@ impl Host {
 }
 
 /// The host's text, and whether it may be an IPv6 address.
-fn without_port(authority: &[u8]) -> (&[u8], bool) {
+pub(super) fn without_port(authority: &[u8]) -> (&[u8], bool) {
     if let Some(inside) = authority.strip_prefix(b"[")
         && let Some(end) = memchr::memchr(b']', inside)
     {

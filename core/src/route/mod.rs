@@ -33,8 +33,10 @@ mod reference;
 mod tests;
 
 pub use captures::Captures;
+pub(crate) use conditions::Conditions;
 pub use cookie::cookie;
 pub use fields::{Ask, Fields};
+pub(crate) use pattern::Patterns;
 pub use router::Router;
 pub use split::{Split, hash_for_split};
 pub(crate) use tcp::{Opening, TcpRouter};

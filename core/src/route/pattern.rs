@@ -25,7 +25,7 @@ impl Pattern {
 
 /// Compiles the patterns of a configuration; equal ones share their program.
 #[derive(Debug, Default)]
-pub(super) struct Patterns {
+pub(crate) struct Patterns {
     known: HashMap<String, Regex>,
 }
 

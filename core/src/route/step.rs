@@ -1,16 +1,21 @@
 //! Step 4: which route takes the request, and which cluster it goes to. Matching itself is pure and lives beside this; this
 //! step gives it the request and acts on the answer.
 
+use std::io::Write;
+
 use ringway_config::SplitBy;
 use ringway_protocols::http1::Known;
 use ringway_protocols::path;
 
+use super::host::without_port;
+use super::template::push_uri;
 use super::{Ask, Split, Variables, cookie, hash_for_split};
 use crate::answer::{Body, Reply};
 use crate::exchange::{Exchange, Facts};
 use crate::flow::Stop;
 use crate::outcome::Flag;
 use crate::plan::ActionPlan;
+use crate::policy::allow;
 use crate::session::Received;
 use crate::session::tcp::Heard;
 
@@ -46,6 +51,8 @@ pub(crate) fn find(exchange: &mut Exchange<'_>, _received: Received) -> Result<R
         })?,
     };
     exchange.facts_mut().route = Some(route);
+    // Before anything is told of what the route leads to.
+    allow::request(exchange, route)?;
     let plan = exchange.plan.clone();
     match &plan.plan.routes[route].action {
         ActionPlan::Respond { status, .. } => Err(Reply {
@@ -62,6 +69,26 @@ pub(crate) fn find(exchange: &mut Exchange<'_>, _received: Received) -> Result<R
             Err(Reply {
                 body: Body::Redirect,
                 ..Reply::new(*status, Flag::None)
+            }
+            .into())
+        }
+        ActionPlan::ToHttps { port } => {
+            let mut text = std::mem::take(&mut exchange.facts_mut().text);
+            text.clear();
+            let has_host = to_https(exchange, *port, &mut text);
+            exchange.facts_mut().text = text;
+            if !has_host {
+                exchange.note(
+                    Flag::ClientProtocol,
+                    format_args!(
+                        "this port only says where to go by https, and the request names no host"
+                    ),
+                );
+                return Err(Reply::new(400, Flag::ClientProtocol).into());
+            }
+            Err(Reply {
+                body: Body::Redirect,
+                ..Reply::new(308, Flag::None)
             }
             .into())
         }
@@ -103,6 +130,32 @@ pub(crate) fn of_listener(exchange: &mut Exchange<'_>, heard: Heard) -> Result<R
     Ok(Routed { route, cluster })
 }
 
+/// The same address by `https`. False where the client named no host.
+fn to_https(exchange: &Exchange<'_>, port: u16, text: &mut Vec<u8>) -> bool {
+    let request = exchange.request();
+    let (host, _) = without_port(request.authority());
+    text.extend_from_slice(b"https://");
+    // An IPv6 address, which is shown without its brackets.
+    if host.contains(&b':') {
+        text.push(b'[');
+        push_uri(host, b"", text);
+        text.push(b']');
+    } else {
+        push_uri(host, b"", text);
+    }
+    if port != 443 {
+        // Writing to a Vec cannot fail.
+        let _ = write!(text, ":{port}");
+    }
+    let path = &exchange.facts().path;
+    push_uri(if path.starts_with(b"/") { path } else { b"/" }, b"", text);
+    if let Some(query) = request.query() {
+        text.push(b'?');
+        push_uri(query, b"?[]", text);
+    }
+    !host.is_empty()
+}
+
 /// Bring the path into the form that is matched and forwarded.
 fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     let Facts {
@@ -133,6 +186,7 @@ fn normalize(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
 
 fn matching(exchange: &mut Exchange<'_>) -> Option<usize> {
     let listener = exchange.listener;
+    let client = exchange.client;
     let plan = exchange.plan.clone();
     let Facts {
         head,
@@ -148,6 +202,7 @@ fn matching(exchange: &mut Exchange<'_>) -> Option<usize> {
         authority: request.authority(),
         path,
         query: request.query(),
+        identity: client.stream.identity(),
         fields: &request,
     };
     plan.plan.router.find(&ask, captures)
@@ -182,6 +237,7 @@ pub(crate) fn variables<'x>(exchange: &'x Exchange<'_>) -> Variables<'x> {
         path: &facts.path,
         query: request.query(),
         client_ip: facts.client_ip.as_bytes(),
+        identity: exchange.client.stream.identity().unwrap_or(""),
         request_id: exchange.id(),
         listener: &exchange.listener().name,
         route: facts.route.map_or("", |r| &exchange.route(r).name),

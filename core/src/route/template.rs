@@ -24,6 +24,7 @@ enum BuiltIn {
     Path,
     Query,
     ClientIp,
+    Identity,
     RequestId,
     Listener,
     Route,
@@ -42,6 +43,8 @@ pub struct Variables<'a> {
     pub query: Option<&'a [u8]>,
     /// In text.
     pub client_ip: &'a [u8],
+    /// Of the client's verified certificate; empty without one.
+    pub identity: &'a str,
     /// In text.
     pub request_id: &'a [u8],
     /// Its name.
@@ -122,6 +125,7 @@ impl Template {
                         }
                     },
                     BuiltIn::ClientIp => vars.client_ip,
+                    BuiltIn::Identity => vars.identity.as_bytes(),
                     BuiltIn::RequestId => vars.request_id,
                     BuiltIn::Listener => vars.listener.as_bytes(),
                     BuiltIn::Route => vars.route.as_bytes(),
@@ -155,6 +159,7 @@ fn built_in(name: &str) -> Option<BuiltIn> {
         "path" => BuiltIn::Path,
         "query" => BuiltIn::Query,
         "client_ip" => BuiltIn::ClientIp,
+        "identity" => BuiltIn::Identity,
         "request_id" => BuiltIn::RequestId,
         "listener" => BuiltIn::Listener,
         "route" => BuiltIn::Route,
@@ -173,7 +178,7 @@ fn push_field_value(value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// `also` are bytes allowed beyond those of a path.
-fn push_uri(value: &[u8], also: &[u8], out: &mut Vec<u8>) {
+pub(super) fn push_uri(value: &[u8], also: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let is_hex = |at: usize| value.get(at).is_some_and(|&b| hex(b).is_some());
     for (at, &byte) in value.iter().enumerate() {
@@ -207,6 +212,7 @@ mod tests {
             path: b"/a%20b/c",
             query,
             client_ip: b"2001:db8::1",
+            identity: "spiffe://mycorp.com/edge",
             request_id: b"0199-id",
             listener: "web",
             route: "plain route",

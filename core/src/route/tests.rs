@@ -44,6 +44,7 @@ fn find(router: &Router, request: &Plain, captures: &mut Captures) -> Option<usi
         authority: request.authority.as_bytes(),
         path: request.path.as_bytes(),
         query: request.query.as_ref().map(|q| q.as_bytes()),
+        identity: None,
         fields: &Head(fields.collect()),
     };
     router.find(&ask, captures)
@@ -398,7 +399,6 @@ fn generated_route(random: &mut Random) -> Route {
         },
         hosts: random.some(ROUTE_HOSTS, 3).into_iter().map(host).collect(),
         paths: random.some(ROUTE_PATHS, 2).into_iter().map(path).collect(),
-        identities: Vec::new(),
         methods: if random.below(4) == 0 {
             vec![random.one(METHODS).to_owned()]
         } else {
@@ -406,6 +406,7 @@ fn generated_route(random: &mut Random) -> Route {
         },
         headers: conditions(random, 3),
         query: conditions(random, 4),
+        identities: Vec::new(),
     };
     route(matches, "")
 }

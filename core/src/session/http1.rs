@@ -21,6 +21,7 @@ use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
 use crate::plan::Speaks;
 use crate::proxied;
+use crate::secure;
 
 /// A client that is still sending after an error answer is listened to for so much and so long, then closed.
 const LINGER_BYTES: usize = 256 * 1024;
@@ -31,39 +32,48 @@ const LINGER_FLUSH_MS: u32 = 30_000;
 const LAST_REQUEST_MS: u32 = 500;
 
 /// Serve requests until the connection ends.
-pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
-    let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let seat = lane.enter_session(waker, client.door.cells());
-    if proxied::receive(&mut client, &lane).await.is_err() {
-        return;
-    }
-    if client.door.speaks() == Speaks::Either {
-        // Pooled: it is larger than an idle connection should be.
-        match io::pooled(flow::pass_others(&client, &lane)).await {
-            None => {}
-            Some(After::Abort) => return client.stream.abort(),
-            Some(_) => return,
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function keeps its arguments twice, and an idle connection should be small"
+)]
+pub(crate) fn serve(mut client: Client, lane: Rc<Lane>) -> impl Future<Output = ()> {
+    async move {
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        let seat = lane.enter_session(waker, client.door.cells());
+        if proxied::receive(&mut client, &lane).await.is_err()
+            || secure::accept(&mut client, &lane).await.is_err()
+        {
+            return;
         }
-    }
-    let mut first = true;
-    let after = loop {
-        match next_request(&client, &lane, first).await {
-            Next::Request => {}
-            Next::Close(after) => break after,
+        if client.door.speaks() == Speaks::Either {
+            // Pooled: it is larger than an idle connection should be.
+            match io::pooled(flow::pass_others(&client, &lane)).await {
+                None => {}
+                Some(After::Abort) => return client.stream.abort(),
+                Some(_) => return,
+            }
         }
-        let after = io::pooled(flow::exchange(&client, &lane, Caller::alone(first))).await;
-        if after != After::KeepAlive {
-            break after;
-        }
-        first = false;
-    };
-    match after {
-        After::KeepAlive | After::Close => {}
-        // Pooled: it is larger than an idle connection should be.
-        After::Linger => io::pooled(linger(&client.stream)).await,
-        After::Abort => client.stream.abort(),
-        After::Http2 => {
-            io::spawn(http2::serve(client, lane, seat));
+        let mut first = true;
+        let after = loop {
+            match next_request(&client, &lane, first).await {
+                Next::Request => {}
+                Next::Close(after) => break after,
+            }
+            let after = io::pooled(flow::exchange(&client, &lane, Caller::alone(first))).await;
+            if after != After::KeepAlive {
+                break after;
+            }
+            first = false;
+        };
+        secure::note_end(&client, &lane);
+        match after {
+            After::KeepAlive | After::Close => {}
+            // Pooled: it is larger than an idle connection should be.
+            After::Linger => io::pooled(linger(&client.stream)).await,
+            After::Abort => client.stream.abort(),
+            After::Http2 => {
+                io::spawn(http2::serve(client, lane, seat));
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use ringway_protocols::http2::HeadFault;
 use super::http1::refused;
 use crate::accept::Client;
 use crate::caller::Caller;
-use crate::exchange::{Exchange, Facts};
+use crate::exchange::{Exchange, Facts, UNIX_PEER};
 use crate::flow::{self, After, Stop};
 use crate::http2::face::{Face, Held};
 use crate::http2::{
@@ -212,8 +212,10 @@ impl Session {
         let (plan, listener) = self.client.door.plan();
         let listener = &plan.plan.listeners[listener];
         listener.cells.of(self.lane.index).protocol_error(label);
-        let (listener, client) = (&listener.name, self.client.peer);
-        tracing::warn!(listener, %client, why, "a connection of HTTP/2 was cut off");
+        let listener = &listener.name;
+        let client = self.client.peer.map(|ip| ip.to_string());
+        let client = client.as_deref().unwrap_or(UNIX_PEER);
+        tracing::warn!(listener, client, why, "a connection of HTTP/2 was cut off");
     }
 }
 

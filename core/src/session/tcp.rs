@@ -19,15 +19,20 @@ use crate::observe::{ClientTimeout, Guess};
 use crate::outcome::Flag;
 use crate::proxied;
 use crate::route::{Opening, TcpRouter};
+use crate::secure;
 
 /// Serve the connection until both directions have ended.
 pub(crate) async fn serve(mut client: Client, lane: Rc<Lane>) {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let _seat = lane.enter_session(waker, client.door.cells());
-    if proxied::receive(&mut client, &lane).await.is_err() {
+    if proxied::receive(&mut client, &lane).await.is_err()
+        || secure::accept(&mut client, &lane).await.is_err()
+    {
         return;
     }
-    if flow::pass(&client, &lane, None).await == After::Abort {
+    let after = flow::pass(&client, &lane, None).await;
+    secure::note_end(&client, &lane);
+    if after == After::Abort {
         client.stream.abort();
     }
 }

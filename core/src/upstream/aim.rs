@@ -47,6 +47,9 @@ pub(crate) fn at(cluster: &ClusterPlan, picked: &Arc<Target>, client: &Client) -
     let target = Arc::new(Target {
         id: picked.id,
         text: text(&address, picked),
+        host: address
+            .as_socket()
+            .map_or_else(String::new, |address| address.ip().to_string()),
         address,
         source,
         aimed: true,

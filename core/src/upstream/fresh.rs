@@ -6,9 +6,11 @@ use std::sync::Arc;
 use ringway_balancer::Permit;
 use ringway_io::{self as io, OutBuf};
 
-use super::{Ties, Upstream};
+use super::{Ties, Upstream, secure};
 use crate::caller::Who;
 use crate::lane::Lane;
+use crate::link::Link;
+use crate::link::handshake::Unsecured;
 use crate::plan::{ClusterPlan, Target};
 use crate::queue::{self, NoPlace, Turn};
 
@@ -23,6 +25,8 @@ pub(crate) enum OpenFault {
     TimedOut,
     /// It refused, or cannot be reached.
     Failed(std::io::Error),
+    /// It was reached, and the handshake of TLS failed.
+    Unsecured(Unsecured),
 }
 
 impl OpenFault {
@@ -35,6 +39,7 @@ impl OpenFault {
             OpenFault::Failed(error) => {
                 OpenFault::Failed(std::io::Error::new(error.kind(), error.to_string()))
             }
+            OpenFault::Unsecured(why) => OpenFault::Unsecured(why.again()),
         }
     }
 }
@@ -53,7 +58,7 @@ pub(crate) async fn place(
     }
     let returned = |cx: &mut std::task::Context<'_>| {
         let mut pool = lane.pool.borrow_mut();
-        pool.take_or_wait(target, header, cx.waker())
+        pool.take_or_wait(cluster, target, header, cx.waker())
     };
     let turn = queue::wait(&cluster.connections, queue_ms, who, returned).await;
     turn.map_err(OpenFault::from)
@@ -96,7 +101,7 @@ pub(crate) async fn dial(
     cluster: &ClusterPlan,
     target: &Arc<Target>,
     place: Permit,
-    worker: usize,
+    lane: &Lane,
     mark: u32,
     connect_ms: u32,
     header: Option<OutBuf>,
@@ -105,22 +110,34 @@ pub(crate) async fn dial(
         mark,
         source: target.source,
     };
-    match io::dial_as(&target.address, connect_ms, who).await {
-        Ok(stream) => {
-            let announced = header.as_deref().map_or(&[][..], Vec::as_slice).into();
-            if let Some(header) = header {
-                // The queue of a fresh connection is empty.
-                let _ = stream.queue(header);
-            }
-            Ok(Upstream {
-                stream: stream.into(),
-                target: target.clone(),
-                ties: Ties::new(cluster, worker, place),
-                header: announced,
-                reused: false,
-            })
-        }
-        Err(error) if error.kind() == ErrorKind::TimedOut => Err(OpenFault::TimedOut),
-        Err(error) => Err(OpenFault::Failed(error)),
+    let stream = io::dial_as(&target.address, connect_ms, who).await;
+    let stream = stream.map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => OpenFault::TimedOut,
+        _ => OpenFault::Failed(error),
+    })?;
+    let mut stream = Link::from(stream);
+    let announced = header.as_deref().map_or(&[][..], Vec::as_slice).into();
+    if let Some(header) = header {
+        // The queue of a fresh connection is empty.
+        let _ = stream.queue(header);
     }
+    if let Some(connector) = &cluster.tls {
+        // Pooled: exchanges without TLS should not be larger for it.
+        io::pooled(secure::secure(
+            &mut stream,
+            connector,
+            target,
+            &cluster.cells,
+            lane,
+        ))
+        .await?;
+    }
+    Ok(Upstream {
+        stream,
+        target: target.clone(),
+        ties: Ties::new(cluster, lane.index, place),
+        header: announced,
+        demanded: cluster.tls.clone(),
+        reused: false,
+    })
 }

@@ -5,11 +5,13 @@ pub(crate) mod aim;
 pub(crate) mod announce;
 pub(crate) mod fresh;
 pub(crate) mod pool;
+mod secure;
 pub(crate) mod shared;
 
 use std::sync::Arc;
 
 use ringway_balancer::{Gate, Permit};
+use ringway_tls::Connector;
 
 use self::shared::Lease;
 use crate::link::Link;
@@ -59,6 +61,8 @@ pub(crate) struct Upstream {
     pub(crate) ties: Ties,
     /// The PROXY header that it began with; empty without one.
     pub(crate) header: Box<[u8]>,
+    /// What was demanded of who is at its other end; None without TLS.
+    pub(crate) demanded: Option<Arc<Connector>>,
     /// It has served before: it may have been closed at the other end just now.
     pub(crate) reused: bool,
 }

@@ -8,7 +8,7 @@ use std::task::Waker;
 use ringway_balancer::Gate;
 use ringway_io as io;
 
-use super::Upstream;
+use super::{Upstream, secure};
 use crate::plan::{ClusterPlan, Plan, Target};
 
 /// Idle connections that one worker keeps to one endpoint. Above it the surplus is closed: bounds the table, and is far above
@@ -32,13 +32,21 @@ struct Idle {
 }
 
 impl Pool {
-    /// An idle connection that still stands, to the same address from the same one, and began with the same PROXY header (empty: with none).
-    pub(crate) fn take(&mut self, target: &Arc<Target>, header: &[u8]) -> Option<Upstream> {
+    /// An idle connection that still stands, to the same address from the same one, that began with the same PROXY header (empty: with none),
+    /// and whose other end was verified as the cluster demands it now.
+    pub(crate) fn take(
+        &mut self,
+        cluster: &ClusterPlan,
+        target: &Arc<Target>,
+        header: &[u8],
+    ) -> Option<Upstream> {
         let idle = self.idle.get_mut(target.id as usize)?;
         // Without headers, and with those of few clients, the last one fits.
-        let fits = |idle: &Idle| {
+        let fits = |Idle { upstream, .. }: &Idle| {
             // A reload may have given the id to another endpoint.
-            idle.upstream.target.is_same(target) && *idle.upstream.header == *header
+            upstream.target.is_same(target)
+                && *upstream.header == *header
+                && secure::are_alike(upstream.demanded.as_ref(), cluster.tls.as_ref())
         };
         while let Some(at) = idle.iter().rposition(fits) {
             let Idle { mut upstream, .. } = idle.remove(at);
@@ -55,12 +63,13 @@ impl Pool {
     /// The same, or be woken when one comes back.
     pub(crate) fn take_or_wait(
         &mut self,
+        cluster: &ClusterPlan,
         target: &Arc<Target>,
         header: &[u8],
         waker: &Waker,
     ) -> Option<Upstream> {
         self.waiting.retain(|(_, other)| !other.will_wake(waker));
-        let taken = self.take(target, header);
+        let taken = self.take(cluster, target, header);
         if taken.is_none() {
             self.waiting.push_back((target.id, waker.clone()));
         }

@@ -13,9 +13,10 @@ use http::Request;
 use http::uri::Scheme;
 use ringway_balancer::Gate;
 use ringway_io::{self as io, OutBuf};
+use ringway_tls::Connector;
 
-use super::Upstream;
 use super::fresh::{self, OpenFault};
+use super::{Upstream, secure};
 use crate::caller::Who;
 use crate::http2::face::{Face, Held};
 use crate::http2::{CONNECTION_WINDOW, HEADER_LIST, Octets, SEND_BUFFER, STREAM_WINDOW, Sending};
@@ -51,6 +52,8 @@ struct Shared {
     target: Arc<Target>,
     /// The PROXY header that it began with.
     header: Box<[u8]>,
+    /// What was demanded of who is at its other end; None without TLS.
+    demanded: Option<Arc<Connector>>,
     /// The cluster's `limits.connections`.
     gate: Arc<Gate>,
     lane: Rc<Lane>,
@@ -69,6 +72,7 @@ struct Shared {
 struct Opening {
     target: Arc<Target>,
     header: Box<[u8]>,
+    demanded: Option<Arc<Connector>>,
     /// Why it did not come about.
     failed: RefCell<Option<OpenFault>>,
     done: Cell<bool>,
@@ -99,7 +103,10 @@ impl Lease {
 
     /// What `:scheme` says.
     pub(crate) fn scheme(&self) -> Scheme {
-        Scheme::HTTP
+        match self.shared.demanded {
+            None => Scheme::HTTP,
+            Some(_) => Scheme::HTTPS,
+        }
     }
 
     /// Send a request's head; `ends`: it is all of the request. An error says that nothing was sent.
@@ -145,8 +152,11 @@ impl Shared {
                 || io::now_ms().saturating_sub(self.idle_since_ms.get()) > IDLE_MS)
     }
 
-    fn fits(&self, target: &Arc<Target>, header: &[u8]) -> bool {
-        self.target.is_same(target) && *self.header == *header && !self.closed.get()
+    fn fits(&self, wanted: &Wanted<'_>) -> bool {
+        self.target.is_same(wanted.target)
+            && *self.header == *wanted.header.unwrap_or_default()
+            && secure::are_alike(self.demanded.as_ref(), wanted.demands())
+            && !self.closed.get()
     }
 
     /// A place, if there is one and the connection stands.
@@ -178,8 +188,8 @@ impl Shared {
 }
 
 impl SharedUpstreams {
-    fn take(&self, target: &Arc<Target>, header: &[u8]) -> Option<Lease> {
-        let fitting = self.connections.iter().filter(|c| c.fits(target, header));
+    fn take(&self, wanted: &Wanted<'_>) -> Option<Lease> {
+        let fitting = self.connections.iter().filter(|c| c.fits(wanted));
         fitting.map(Shared::lease).find_map(|lease| lease)
     }
 
@@ -232,14 +242,20 @@ pub(crate) struct Wanted<'w> {
     pub(crate) patience_ms: u32,
 }
 
+impl Wanted<'_> {
+    /// Whom a connection must find at its other end.
+    fn demands(&self) -> Option<&Arc<Connector>> {
+        self.plan.plan.clusters[self.cluster].tls.as_ref()
+    }
+}
+
 /// A place on a connection to `target`: at once, or when one was opened, or when another exchange leaves its own.
 pub(crate) async fn lease(
     lane: &Rc<Lane>,
     who: Who<'_>,
     wanted: Wanted<'_>,
 ) -> Result<Lease, OpenFault> {
-    let header = wanted.header.unwrap_or_default();
-    if let Some(lease) = lane.shared_upstreams.borrow().take(wanted.target, header) {
+    if let Some(lease) = lane.shared_upstreams.borrow().take(&wanted) {
         return Ok(lease);
     }
     let alarm = io::Alarm::new();
@@ -249,7 +265,7 @@ pub(crate) async fn lease(
         if let Some(fault) = joined.as_ref().and_then(|o| o.fault()) {
             return Poll::Ready(Err(fault));
         }
-        if let Some(lease) = lane.shared_upstreams.borrow().take(wanted.target, header) {
+        if let Some(lease) = lane.shared_upstreams.borrow().take(&wanted) {
             return Poll::Ready(Ok(lease));
         }
         if joined.as_ref().is_none_or(|opening| opening.done.get()) {
@@ -279,16 +295,17 @@ impl Opening {
 fn open(lane: &Rc<Lane>, wanted: &Wanted<'_>) -> Rc<Opening> {
     let header = wanted.header.unwrap_or_default();
     let mut all = lane.shared_upstreams.borrow_mut();
-    if let Some(opening) = all
-        .opening
-        .iter()
-        .find(|o| o.target.is_same(wanted.target) && *o.header == *header)
-    {
+    if let Some(opening) = all.opening.iter().find(|o| {
+        o.target.is_same(wanted.target)
+            && *o.header == *header
+            && secure::are_alike(o.demanded.as_ref(), wanted.demands())
+    }) {
         return opening.clone();
     }
     let opening = Rc::new(Opening {
         target: wanted.target.clone(),
         header: header.into(),
+        demanded: wanted.demands().cloned(),
         failed: RefCell::new(None),
         done: Cell::new(false),
     });
@@ -369,7 +386,7 @@ impl Open {
             cluster,
             &self.target,
             place,
-            worker,
+            &self.lane,
             self.plan.plan.mark,
             self.connect_ms,
             header,
@@ -386,6 +403,7 @@ impl Open {
     ) -> Result<(Rc<Shared>, Connection<Face, Octets>), OpenFault> {
         let header = std::mem::take(&mut upstream.header);
         let gate = upstream.ties.gate.clone();
+        let demanded = upstream.demanded.clone();
         let face = Face::new(Held::Upstream(upstream), None);
         // It sends, and does not wait for the other side.
         let shaken = builder().handshake::<_, Octets>(face).await;
@@ -408,6 +426,7 @@ impl Open {
             asks: RefCell::new(asks),
             target: self.target.clone(),
             header,
+            demanded,
             gate,
             lane: self.lane.clone(),
             in_use: Cell::new(0),

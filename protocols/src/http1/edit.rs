@@ -34,6 +34,9 @@ pub struct Forwarded<'a> {
     pub proto: &'a [u8],
     /// The listener's port in text.
     pub port: &'a [u8],
+    /// What X-Forwarded-Client-Cert says of the client's certificate (semantics 45). None: it has shown none, and whatever it claims is
+    /// dropped, also from a trusted proxy.
+    pub client_cert: Option<&'a [u8]>,
 }
 
 /// How a request head is rewritten for the upstream.

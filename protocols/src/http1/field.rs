@@ -24,6 +24,7 @@ pub enum Known {
     XForwardedProto,
     XForwardedHost,
     XForwardedPort,
+    XForwardedClientCert,
     Forwarded,
     XRequestId,
     Expect,
@@ -89,6 +90,7 @@ impl Known {
             (17, b't') if is(name, b"transfer-encoding") => Known::TransferEncoding,
             (17, b'x') if is(name, b"x-forwarded-proto") => Known::XForwardedProto,
             (16, b'x') => sixteen_x(name),
+            (23, b'x') if is(name, b"x-forwarded-client-cert") => Known::XForwardedClientCert,
             _ => Known::Other,
         }
     }
@@ -115,7 +117,7 @@ impl Known {
 }
 
 /// First letter and length of each known name, as in [`Known::compared`]; `tests/heads.rs` has every one of them.
-const SHAPES: [(u8, u32); 24] = [
+const SHAPES: [(u8, u32); 25] = [
     (b't', 2),
     (b'v', 3),
     (b'h', 4),
@@ -140,6 +142,7 @@ const SHAPES: [(u8, u32); 24] = [
     (b'x', 16),
     (b't', 17),
     (b'x', 17),
+    (b'x', 23),
 ];
 
 /// For each first letter, a bit for each length: most names are found unknown by it.

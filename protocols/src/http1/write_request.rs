@@ -107,6 +107,7 @@ struct Written {
     forwarded_proto: bool,
     forwarded_host: bool,
     forwarded_port: bool,
+    client_cert: bool,
     request_id: bool,
 }
 
@@ -166,6 +167,7 @@ impl Writer<'_> {
             Known::XForwardedProto | Known::XForwardedHost | Known::XForwardedPort => {
                 self.put_forwarded(out, known, name, value);
             }
+            Known::XForwardedClientCert => self.put_client_cert(out, name),
             Known::XRequestId => self.put_request_id(out, name, value),
             Known::MaxForwards => match self.request.max_forwards() {
                 Some(left) => put_number_field(out, name, left.saturating_sub(1)),
@@ -183,6 +185,7 @@ impl Writer<'_> {
             Known::XForwardedProto => self.written.forwarded_proto = true,
             Known::XForwardedHost => self.written.forwarded_host = true,
             Known::XForwardedPort => self.written.forwarded_port = true,
+            Known::XForwardedClientCert => self.written.client_cert = true,
             Known::XRequestId => self.written.request_id = true,
             _ => {}
         }
@@ -270,6 +273,15 @@ impl Writer<'_> {
         }
     }
 
+    /// Ours once, for whatever the client wrote.
+    fn put_client_cert(&mut self, out: &mut Vec<u8>, name: &[u8]) {
+        if !std::mem::replace(&mut self.written.client_cert, true)
+            && let Some(ours) = self.edit.forwarded.client_cert
+        {
+            put_foreign_field(out, name, ours);
+        }
+    }
+
     fn put_request_id(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
         let first = !std::mem::replace(&mut self.written.request_id, true);
         match self.edit.request_id {
@@ -302,6 +314,12 @@ impl Writer<'_> {
             && fresh(Known::XForwardedPort, b"x-forwarded-port")
         {
             put_own(out, b"X-Forwarded-Port: ", forwarded.port);
+        }
+        if !self.written.client_cert
+            && let Some(ours) = forwarded.client_cert
+            && fresh(Known::XForwardedClientCert, b"x-forwarded-client-cert")
+        {
+            put_foreign_field(out, b"X-Forwarded-Client-Cert", ours);
         }
         if !self.written.request_id
             && let Some(id) = self.edit.request_id

@@ -17,6 +17,7 @@ const FORWARDED: Forwarded<'static> = Forwarded {
     peer: b"192.0.2.7",
     proto: b"http",
     port: b"80",
+    client_cert: None,
 };
 
 /// Any bytes as a request head.

@@ -23,7 +23,7 @@ const TEXT_MAX: usize = 1024;
 /// A mark for a text that was cut.
 const CUT: &str = "…";
 /// How many texts other than the path a line has.
-const TEXTS: usize = 12;
+const TEXTS: usize = 13;
 /// All keys, numbers and punctuation; the test of the longest line holds it.
 const REST_MAX: usize = 1024;
 
@@ -40,6 +40,8 @@ pub(super) fn append(out: &mut Vec<u8>, stamp: &mut Stamp, r: &Record<'_>) {
     optional(out, ",\"connect_us\":", r.connect_us);
     text(out, ",\"client\":\"", r.client.as_bytes());
     text(out, ",\"peer\":\"", r.peer.as_bytes());
+    text(out, ",\"identity\":\"", r.identity.as_bytes());
+    text(out, ",\"tls\":\"", r.tls.as_bytes());
     text(out, ",\"listener\":\"", r.listener.as_bytes());
     text(out, ",\"method\":\"", r.method);
     text(out, ",\"authority\":\"", r.authority);
@@ -245,7 +247,7 @@ mod tests {
     fn a_whole_line() {
         let expected = concat!(
             r#"{"time":"2009-02-13T23:31:30.123456Z","duration_us":1234,"upstream_us":900,"connect_us":80,"client":"198.51.100.7","#,
-            r#""peer":"10.0.0.9:50000","listener":"web","method":"GET","authority":"shop.mycorp.com","path":"/products/7?x=1","#,
+            r#""peer":"10.0.0.9:50000","identity":"spiffe://mycorp.com/edge","tls":"TLSv1.3","listener":"web","method":"GET","authority":"shop.mycorp.com","path":"/products/7?x=1","#,
             r#""protocol":"HTTP/1.1","status":200,"flag":"-","reason":"via upstream","route":"products","cluster":"products-v1","#,
             r#""destination":"10.0.1.9:80","endpoint":"10.0.1.1:8080","attempts":1,"reused":true,"bytes_in":120,"bytes_out":4096,"datagrams_in":7,"datagrams_out":8,"#,
             r#""request_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f","user_agent":"curl/8.5.0","worker":3}"#,
@@ -393,6 +395,8 @@ mod tests {
                 connect_us: Some(u64::MAX),
                 client: filler,
                 peer: filler,
+                identity: filler,
+                tls: "TLSv1.3",
                 listener: filler,
                 method: bytes,
                 authority: bytes,

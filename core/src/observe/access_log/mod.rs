@@ -61,6 +61,10 @@ pub struct Record<'a> {
     pub client: &'a str,
     /// The address that the connection came from; another one behind a trusted proxy.
     pub peer: &'a str,
+    /// Whom the client's verified certificate names; empty without one.
+    pub identity: &'a str,
+    /// `TLSv1.3` and so on; empty for a plain connection.
+    pub tls: &'static str,
     /// The listener's name.
     pub listener: &'a str,
     /// As received.

@@ -21,6 +21,8 @@ pub(super) fn record() -> Record<'static> {
         connect_us: Some(80),
         client: "198.51.100.7",
         peer: "10.0.0.9:50000",
+        identity: "spiffe://mycorp.com/edge",
+        tls: "TLSv1.3",
         listener: "web",
         method: b"GET",
         authority: b"shop.mycorp.com",

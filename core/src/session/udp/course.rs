@@ -227,6 +227,8 @@ impl Course {
             connect_us: None,
             client: &client,
             peer: &client,
+            identity: "",
+            tls: "",
             listener: &session.listener().name,
             method: b"",
             authority: b"",

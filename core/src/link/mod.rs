@@ -1,29 +1,47 @@
 //! What a session or a relay sees of a connection: received bytes, a send queue, deadlines, counters. It hides whether the bytes on the
 //! wire are those, so that nothing above it asks. Not how a connection is made or accepted, and no protocol of requests.
 
+pub(crate) mod handshake;
+mod tls;
+mod tunnel;
+
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use ringway_io::{self as io, Buf, Segment, Stream};
+use ringway_tls::Facts;
 use socket2::SockAddr;
 
-/// A connection in use. The calls mean what those of [`Stream`] mean.
+use tls::Tls;
+
+/// A connection in use. The calls mean what those of [`Stream`] mean. Dropped, it ends as its protocol says: with TLS by a close_notify.
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: Stream,
+    /// None: what is on the wire is what is meant.
+    tls: Option<Box<Tls>>,
 }
 
 impl From<Stream> for Link {
-    /// What is on the wire is what is meant.
     fn from(stream: Stream) -> Link {
-        Link { stream }
+        Link { stream, tls: None }
+    }
+}
+
+impl Drop for Link {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(tls) = &self.tls {
+            tls.close(&self.stream);
+        }
     }
 }
 
 /// Receiving.
 impl Link {
-    /// The next received bytes; None is the peer's end. Cancel-safe.
+    /// The next received bytes; None is the peer's end. With TLS an end that was not announced is an error, `UnexpectedEof`, and bytes that
+    /// are no TLS are `InvalidData`. Cancel-safe.
     pub(crate) async fn recv(&self) -> std::io::Result<Option<Buf>> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
@@ -31,24 +49,36 @@ impl Link {
     /// As `recv`, for futures written by hand.
     #[inline]
     pub(crate) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<Option<Buf>>> {
-        self.stream.poll_recv(cx)
+        match &self.tls {
+            None => self.stream.poll_recv(cx),
+            Some(tls) => tls.poll_recv(&self.stream, cx),
+        }
     }
 
     /// Bytes that are already here, without waiting.
     #[inline]
     pub(crate) fn try_recv(&self) -> Option<Buf> {
-        self.stream.try_recv()
+        match &self.tls {
+            None => self.stream.try_recv(),
+            Some(tls) => tls.try_recv(&self.stream),
+        }
     }
 
     /// Put bytes back in front of what is received next.
     #[inline]
     pub(crate) fn unread(&self, buf: Buf) {
-        self.stream.unread(buf);
+        match &self.tls {
+            None => self.stream.unread(buf),
+            Some(tls) => tls.unread(buf),
+        }
     }
 
     /// The same with a copy of bytes that no view holds any more.
     pub(crate) fn unread_copy(&self, bytes: &[u8]) {
-        self.stream.unread_copy(bytes);
+        match &self.tls {
+            None => self.stream.unread_copy(bytes),
+            Some(tls) => tls.unread_copy(bytes),
+        }
     }
 
     /// Whether only little may wait unread, see [`Stream::receive_little`].
@@ -59,7 +89,10 @@ impl Link {
     /// Ready when `recv` would not wait: data, end, error or deadline. Consumes nothing.
     #[inline]
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.stream.poll_readable(cx)
+        match &self.tls {
+            None => self.stream.poll_readable(cx),
+            Some(tls) => tls.poll_readable(&self.stream, cx),
+        }
     }
 
     /// Ready when the connection is broken (reset, socket error, deadline), not at the peer's end.
@@ -71,7 +104,10 @@ impl Link {
     /// Nothing queued, no end, no error, nothing readable: a new request can be sent on it.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.stream.is_quiet()
+        match &self.tls {
+            None => self.stream.is_quiet(),
+            Some(tls) => tls.is_quiet(&self.stream),
+        }
     }
 }
 
@@ -80,19 +116,28 @@ impl Link {
     /// Free places in the send queue.
     #[inline]
     pub(crate) fn room(&self) -> usize {
-        self.stream.room()
+        match &self.tls {
+            None => self.stream.room(),
+            Some(tls) => tls.room(&self.stream),
+        }
     }
 
     /// Queue a segment for sending, no wait. Gives it back when the queue is full.
     #[inline]
     pub(crate) fn queue(&self, segment: impl Into<Segment>) -> Result<(), Segment> {
-        self.stream.queue(segment)
+        match &self.tls {
+            None => self.stream.queue(segment),
+            Some(tls) => tls.queue(&self.stream, segment.into()),
+        }
     }
 
     /// Start sending what is queued, no wait. Errors surface in `flush`.
     #[inline]
     pub(crate) fn submit(&self) {
-        self.stream.submit();
+        match &self.tls {
+            None => self.stream.submit(),
+            Some(tls) => tls.submit(&self.stream),
+        }
     }
 
     /// Send all that is queued; ready when the kernel has taken it.
@@ -103,19 +148,34 @@ impl Link {
     /// As `flush`, for futures written by hand. Woken on progress, not only at the end.
     #[inline]
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.stream.poll_flush(cx)
+        match &self.tls {
+            None => self.stream.poll_flush(cx),
+            Some(tls) => tls.poll_flush(&self.stream, cx),
+        }
     }
 }
 
 /// Ending.
 impl Link {
     /// Reset it, so that the peer cannot take a cut message for a whole one.
-    pub(crate) fn abort(self) {
-        self.stream.abort();
+    pub(crate) fn abort(mut self) {
+        self.tls = None;
+        self.stream.abort_on_drop();
+    }
+
+    /// End our side behind what is queued.
+    pub(crate) fn shutdown_write(&self) {
+        if let Some(tls) = &self.tls {
+            tls.close(&self.stream);
+        }
+        self.stream.shutdown_write();
     }
 
     /// End our side, then read and drop up to `bytes` for at most `ms`, until the peer ends its side.
     pub(crate) async fn linger(&self, bytes: usize, ms: u32) {
+        if let Some(tls) = &self.tls {
+            tls.close(&self.stream);
+        }
         self.stream.linger(bytes, ms).await;
     }
 }
@@ -167,6 +227,27 @@ impl Link {
             false => socket.original_dst_v6(),
         })
     }
+
+    /// What the handshake agreed on; None without TLS.
+    pub(crate) fn tls(&self) -> Option<&Facts> {
+        self.tls.as_ref().map(|tls| tls.facts())
+    }
+
+    /// Whom the peer's verified certificate names, in text.
+    pub(crate) fn identity(&self) -> Option<&str> {
+        let peer = self.tls()?.peer.as_ref()?;
+        Some(peer.identity.as_str())
+    }
+
+    /// What X-Forwarded-Client-Cert says of the peer's verified certificate.
+    pub(crate) fn client_cert(&self) -> Option<&[u8]> {
+        self.tls.as_ref()?.client_cert()
+    }
+
+    /// With TLS: the peer's stream ended without a close_notify, so that something may be missing.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.was_cut())
+    }
 }
 
 /// Bytes both ways until both directions have ended, as [`io::tunnel`].
@@ -177,5 +258,9 @@ pub(crate) async fn tunnel(
     a_to_b: &Cell<u64>,
     b_to_a: &Cell<u64>,
 ) -> std::io::Result<()> {
-    io::tunnel(&a.stream, &b.stream, idle_ms, a_to_b, b_to_a).await
+    if a.tls.is_none() && b.tls.is_none() {
+        io::tunnel(&a.stream, &b.stream, idle_ms, a_to_b, b_to_a).await
+    } else {
+        tunnel::copy(a, b, idle_ms, a_to_b, b_to_a).await
+    }
 }
