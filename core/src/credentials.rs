@@ -324,9 +324,11 @@ pub(crate) fn ends_soon(certificate: &CertificatePlan, now: u64) -> Option<Strin
         file,
         not_after,
     } = certificate;
-    // One that has ended is spoken of where it is read.
-    let left = not_after.checked_sub(now)? / DAY_S;
-    (left < SOON_DAYS).then(|| format!("[tls.{tls}]: {file} ends in {left} days"))
+    let Some(left) = not_after.checked_sub(now) else {
+        return Some(format!("[tls.{tls}]: {file} has ended"));
+    };
+    let days = left / DAY_S;
+    (days < SOON_DAYS).then(|| format!("[tls.{tls}]: {file} ends in {days} days"))
 }
 
 fn expected(identity: &IdentityMatch) -> Option<Expected> {

@@ -17,6 +17,7 @@ use ringway_io::{DriverChoice, DriverKind, Receiver, Sender, WorkerOptions};
 
 use crate::assemble::{Assembled, Assembler, door_key};
 use crate::control::{self, ConfigFiles, InFlight, Loaded, Proxy, ReloadEvents};
+use crate::credentials;
 use crate::intercept::privilege;
 use crate::lane::{Lane, LaneGauge, Order, Shared};
 use crate::observe::access_log::Destination;
@@ -35,6 +36,8 @@ const MAILBOX: usize = 256;
 /// How long a reload waits to be followed everywhere before it goes on all the same.
 const PUBLISH_WAIT: Duration = Duration::from_secs(5);
 
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The running proxy.
 pub struct Supervisor {
     assembler: Assembler,
@@ -51,6 +54,8 @@ pub struct Supervisor {
     started: (Workers, Io),
     plan: Arc<Mutex<Option<Arc<Plan>>>>,
     stopping: bool,
+    /// When people were last told of certificates that end soon.
+    told: Instant,
 }
 
 struct Worker {
@@ -114,6 +119,7 @@ fn start_with(
         started: (config.server.workers, config.server.io),
         plan: Arc::default(),
         stopping: false,
+        told: Instant::now(),
     })
 }
 
@@ -431,6 +437,20 @@ impl Proxy for Supervisor {
             );
         }
         cut
+    }
+
+    /// Once a day: certificates that end soon. (A reload tells of them as well.)
+    fn tick(&mut self) {
+        if self.told.elapsed() < A_DAY {
+            return;
+        }
+        self.told = Instant::now();
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        for certificate in plan.iter().flat_map(|p| &p.certificates) {
+            if let Some(line) = credentials::ends_soon(certificate, unix_seconds()) {
+                tracing::warn!("{line}");
+            }
+        }
     }
 
     fn failed_worker(&self) -> Option<String> {

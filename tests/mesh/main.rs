@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod host;
+mod mutual;
 mod namespace;
 mod rules;
 mod service;

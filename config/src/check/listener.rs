@@ -160,7 +160,7 @@ fn allow<'r>(
         let general = raw.defaults.allow.as_ref()?;
         Some((general, "defaults".to_owned()))
     })?;
-    if listener.tcp.is_some() {
+    if listener.tcp.is_some() || listener.udp.is_some() {
         policy::refuse_http(allow, listener.name.span, findings);
     }
     Some(policy::made(allow, from))

@@ -98,7 +98,7 @@ pub(crate) fn refuse_http(allow: &raw::Allow, listener: Span, findings: &mut Fin
     if let Some(key) = allow.http_keys.first() {
         let place = findings.refer(key.span, listener);
         let message = format!(
-            "`{}` has nothing to look at: the listener that this is for ({place}) passes bytes on (`tcp`)",
+            "`{}` has nothing to look at: the listener that this is for ({place}) passes bytes on",
             key.value
         );
         findings.error(key.span, message);

@@ -47,6 +47,8 @@ pub trait Proxy {
     fn in_flight(&self) -> InFlight;
     /// End what is left; returns what was cut, a line each (bounded). Joins the workers.
     fn stop(&mut self) -> Vec<String>;
+    /// Called a few times a second: for what is done now and then.
+    fn tick(&mut self) {}
     /// A worker thread died (panic outside of a task): the process must end with an error.
     fn failed_worker(&self) -> Option<String>;
 }
@@ -158,6 +160,7 @@ impl<P: Proxy, E: ReloadEvents> Control<P, E> {
     fn serve(&mut self, inbox: &Inbox, beat: Beat) -> ExitCode {
         loop {
             let calls = inbox.wait(beat.serving);
+            self.proxy.tick();
             if calls.reopen_logs {
                 self.events.reopen_logs();
             }

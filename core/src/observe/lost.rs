@@ -21,11 +21,13 @@ pub enum Lost {
     SendFailed,
     /// The kernel's queue of the listening socket was full.
     Kernel,
+    /// No `allow` rule lets this client in.
+    Denied,
 }
 
 impl Lost {
     /// Every reason, in order of its discriminant.
-    pub const ALL: [Lost; 8] = [
+    pub const ALL: [Lost; 9] = [
         Lost::Sessions,
         Lost::ClusterLimit,
         Lost::NoEndpoint,
@@ -34,6 +36,7 @@ impl Lost {
         Lost::TooLarge,
         Lost::SendFailed,
         Lost::Kernel,
+        Lost::Denied,
     ];
 
     /// The label in the metrics.
@@ -47,6 +50,7 @@ impl Lost {
             Lost::TooLarge => "too_large",
             Lost::SendFailed => "send_failed",
             Lost::Kernel => "kernel",
+            Lost::Denied => "denied",
         }
     }
 }

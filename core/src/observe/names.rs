@@ -108,7 +108,7 @@ metrics! {
     LISTENER_ERRORS = counter("ringway_listener_protocol_errors_total", &["listener", "error"], "Requests refused because their bytes were not valid HTTP or above a limit, and connections refused for their PROXY header or ClientHello, or cut off for a flood of HTTP/2 frames, by fault.");
     LISTENER_GUESSES = counter("ringway_listener_detected_total", &["listener", "guess"], "Connections by what they were found to begin with, on listeners that look (detect); silent is nothing, or not enough, within the time.");
     LISTENER_DATAGRAMS = counter("ringway_listener_datagrams_total", &["listener", "direction"], "Datagrams from clients (in) and to clients (out). A session counts among the connections.");
-    LISTENER_LOST = counter("ringway_listener_datagrams_dropped_total", &["listener", "reason"], "Datagrams of either direction that went no further: too many sessions of the listener or the process (sessions) or of the cluster (cluster_limit), no_endpoint, a listener that is going away (ending), a receiver that is too slow (queue_full), too_large, nobody there (send_failed), or a full queue of the listening socket (kernel).");
+    LISTENER_LOST = counter("ringway_listener_datagrams_dropped_total", &["listener", "reason"], "Datagrams of either direction that went no further: too many sessions of the listener or the process (sessions) or of the cluster (cluster_limit), no_endpoint, a listener that is going away (ending), a receiver that is too slow (queue_full), too_large, nobody there (send_failed), a full queue of the listening socket (kernel), or a client that no rule allows (denied).");
     LISTENER_HANDSHAKES = counter("ringway_listener_tls_handshakes_total", &["listener", "result"], "TLS handshakes with clients: full, resumed, or why there was none; truncated counts connections that ended later without a close_notify.");
 
     ROUTE_REQUESTS = counter("ringway_route_requests_total", &["route", "code"], "Exchanges by class of the status sent to the client; none if it got no answer.");
@@ -171,7 +171,7 @@ pub fn markdown() -> String {
          - Labels are names from the configuration or words from a fixed list, never anything that a client sent.\n\
          - At most {SERIES_MAX} series. A name that finds no room is counted under the name `{OTHER}`. A route takes {ROUTE_SERIES}\n  \
            series, a cluster {CLUSTER_SERIES}, each flag that one of them has seen one more, a listener as many as there are protocol\n  \
-           faults and endings of TLS handshakes, and 22. Names that no configuration in use holds any more are forgotten when their room is needed.\n\
+           faults and endings of TLS handshakes, and 23. Names that no configuration in use holds any more are forgotten when their room is needed.\n\
          - Every counter begins at 0 when the process starts and keeps its value over reloads.\n\n\
          | name | type | labels | what it says |\n|---|---|---|---|\n",
     );

@@ -11,7 +11,7 @@ use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::Stop;
 use crate::outcome::Flag;
-use crate::plan::holds;
+use crate::plan::{ListenerPlan, holds};
 use crate::route::{Ask, Conditions, Fields, Patterns};
 
 /// The rules of one place, compiled.
@@ -103,17 +103,29 @@ pub(crate) fn connection(exchange: &mut Exchange<'_>, route: usize) -> Result<()
     let Some(allow) = of(exchange, route) else {
         return Ok(());
     };
-    let ask = Ask {
-        listener: exchange.listener,
+    let client = exchange.client;
+    let allowed = allow.allows(&opaque(client.stream.identity()), client.peer);
+    decide(exchange, &allow, allowed)
+}
+
+/// May this address send datagrams? There is nothing else that is known of it.
+pub(crate) fn datagrams(listener: &ListenerPlan, client: IpAddr) -> bool {
+    let allow = listener.allow.as_ref();
+    allow.is_none_or(|allow| !allow.enforce || allow.allows(&opaque(None), Some(client)))
+}
+
+/// What is no request.
+fn opaque(identity: Option<&str>) -> Ask<'_> {
+    Ask {
+        // Rules belong to a listener already.
+        listener: 0,
         method: b"",
         authority: b"",
         path: b"",
         query: None,
-        identity: exchange.client.stream.identity(),
+        identity,
         fields: &NoFields,
-    };
-    let allowed = allow.allows(&ask, exchange.client.peer);
-    decide(exchange, &allow, allowed)
+    }
 }
 
 /// What reads requests has nothing to say of a connection.

@@ -87,6 +87,16 @@ both_drivers! {
         assert_eq!(program(proxy.scratch.path(), "curl", &shown, "").as_deref(), Some("hello"));
     }
 
+    fn curl_speaks_http_2_where_it_can(io) {
+        let (_, proxy) = start(io, "public");
+        let url = format!("https://localhost:{}/", proxy.web().port());
+        let asked = ["-sS", "--http2", "--cacert", "ca.pem", "-w", " %{http_version}", &url];
+        let Some(said) = program(proxy.scratch.path(), "curl", &asked, "") else { return };
+        assert!(["hello 2", "hello 1.1"].contains(&said.as_str()), "{said}");
+        let features = program(proxy.scratch.path(), "curl", &["--version"], "").expect("it is installed");
+        assert_eq!(said.ends_with(" 2"), features.contains("HTTP2"), "{said}: {features}");
+    }
+
     fn python_is_served_and_sees_the_end(io) {
         let (_, proxy) = start(io, "public");
         let script = format!(

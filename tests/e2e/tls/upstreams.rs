@@ -170,6 +170,30 @@ both_drivers! {
         assert_eq!(line["flag"], "UC", "{line}");
     }
 
+    fn two_proxies_speak_http_2_by_mutual_tls(io) {
+        let behind = Origin::answering(|asked| ok(asked.field("x-forwarded-client-cert").unwrap_or("-")));
+        let world = World::new();
+        let inner = crate::tls::secure("mesh", "")
+            + &format!("[[routes]]\nto = \"origin\"\n[clusters.origin]\nendpoints = [\"{}\"]\n", behind.address());
+        let files: Vec<(&str, String)> = ["ca.pem", "ca.crl", "proxy.pem", "proxy.key"].into_iter()
+            .map(|name| (name, std::fs::read_to_string(world.scratch.file(name)).expect("made"))).collect();
+        let (_, inner) = world.start(io, &inner);
+        let scratch = ringway_tests::Scratch::new();
+        for (name, text) in files {
+            scratch.write(name, &text);
+        }
+        let outer = crate::web("") + &format!(
+            "[[routes]]\nto = \"inner\"\n[clusters.inner]\nendpoints = [\"localhost:{}\"]\nprotocol = \"h2\"\ntls = {{ use = \"mesh\" }}\n", inner.web().port()
+        );
+        let outer = ringway_tests::Setup::on(io).start_in(scratch, &crate::tls::with_tls(&outer));
+        for _ in 0..3 {
+            let told = get(outer.web(), "/by-h2").text();
+            assert!(told.contains(&format!("URI={}", crate::tls::PROXY)), "{told}");
+        }
+        let line = inner.await_access("of one", |line| line["path"] == "/by-h2");
+        assert_eq!((line["protocol"].as_str(), line["identity"].as_str()), (Some("HTTP/2"), Some(crate::tls::PROXY)), "{line}");
+    }
+
     fn large_bodies_by_tls_on_both_sides(io) {
         const BYTES: usize = 2_000_000;
         let world = World::new();

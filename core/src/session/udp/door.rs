@@ -15,6 +15,7 @@ use super::{Ends, Places, Session, Traffic, raw};
 use crate::lane::{Lane, LanePlan};
 use crate::observe::{ListenerCell, Lost};
 use crate::plan::DoorKey;
+use crate::policy::allow;
 use crate::sockets::NewDatagrams;
 
 /// Datagrams that one door takes before others have their turn.
@@ -146,6 +147,9 @@ impl Door {
         let Some(udp) = &listener.udp else {
             return Err(Lost::Ending);
         };
+        if !allow::datagrams(listener, ends.client.ip()) {
+            return Err(Lost::Denied);
+        }
         let in_process = lane.shared.clients.try_enter().ok_or(Lost::Sessions)?;
         let in_listener = match &listener.connections {
             Some(gate) => Some(gate.try_enter().ok_or(Lost::Sessions)?),
