@@ -327,7 +327,9 @@ fn every_example_loads() {
     let mut findings = Vec::new();
     for example in examples {
         let mut check = Command::new(binary());
-        check.arg("check").arg(repository().join(&example));
+        // What examples name below /etc is on no machine that tests.
+        check.args(["check", "--no-certificates"]);
+        check.arg(repository().join(&example));
         // Secrets by `{ env = "NAME" }` are there wherever the example is used.
         let text = text(&example);
         for name in text

@@ -39,11 +39,12 @@ Example:
   ringway run /etc/ringway/ringway.toml";
 
 const CHECK_HELP: &str = "\
-Reads the file and what it includes, and the files of secrets; looks up the names of endpoints (a name that this machine does not \
+Reads the file and what it includes, the files of secrets, and certificates, keys and bundles, which are judged as pairs and chains; looks up the names of endpoints (a name that this machine does not \
 know is a warning). Binds nothing.
 
 Examples:
   ringway check ringway.toml && systemctl reload ringway
+  ringway check --no-certificates ringway.toml     where the keys are not, e.g. before a commit
   ringway check /dev/stdin < ringway.toml";
 
 const DEMO_HELP: &str = "\
@@ -93,6 +94,9 @@ pub(crate) enum Command {
     Check {
         /// The configuration (TOML)
         file: PathBuf,
+        /// Leave the files of [tls.x] closed
+        #[arg(long)]
+        no_certificates: bool,
     },
     /// Look at this machine: io_uring, limits, settings; each with its fix
     Doctor,
@@ -179,6 +183,7 @@ mod tests {
             ("run ringway.toml", true),
             ("run", false),
             ("check a.toml b.toml", false),
+            ("check --no-certificates a.toml", true),
             ("doctor", true),
             ("intercept apply sidecar --dry-run", true),
             ("intercept apply", false),

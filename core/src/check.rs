@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringway::control::{ConfigFiles, Loaded};
+use ringway::credentials;
 use ringway_config::{Address, Config};
 
 /// How long all look-ups of names together may take: a dead name server must not hang a check.
@@ -21,8 +22,19 @@ const AT_ONCE: usize = 32;
 /// Width of a default's reason in the table.
 const REASON: usize = 60;
 
+/// Whether certificates, keys and bundles are opened and judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certificates {
+    Judged,
+    Unseen,
+}
+
 /// Check one file: findings to standard error, a line that all is well to `out`.
-pub(crate) fn check(file: &Path, out: &mut dyn Write) -> io::Result<ExitCode> {
+pub(crate) fn check(
+    file: &Path,
+    certificates: Certificates,
+    out: &mut dyn Write,
+) -> io::Result<ExitCode> {
     let loaded = match ConfigFiles::new(file).load() {
         Ok(loaded) => loaded,
         Err(why) => {
@@ -35,6 +47,19 @@ pub(crate) fn check(file: &Path, out: &mut dyn Write) -> io::Result<ExitCode> {
         Some(config) if loaded.errors() == 0 => config,
         _ => return Ok(ExitCode::FAILURE),
     };
+    if certificates == Certificates::Judged {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let judged = credentials::judge(config, now.map_or(0, |since| since.as_secs()));
+        for line in &judged.warnings {
+            writeln!(io::stderr(), "{}: warning: {line}", file.display())?;
+        }
+        for line in &judged.errors {
+            writeln!(io::stderr(), "{line}")?;
+        }
+        if !judged.errors.is_empty() {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     for line in unknown_names(config) {
         writeln!(io::stderr(), "{}: warning: {line}", file.display())?;
     }

@@ -106,6 +106,27 @@ impl Credentials {
     }
 }
 
+/// What the files are good for, for whoever checks without serving.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// Why a start with them would be refused.
+    pub errors: Vec<String>,
+    /// What works and is not as it should be.
+    pub warnings: Vec<String>,
+}
+
+/// Read all that a configuration names, as a start at `now` (Unix time in seconds) would.
+pub fn judge(config: &Config, now: u64) -> Judged {
+    let mut judged = Judged::default();
+    match Credentials::new(now) {
+        Ok(credentials) => {
+            judged.warnings = credentials.read(config, now, &mut judged.errors).notes;
+        }
+        Err(why) => judged.errors.push(why),
+    }
+    judged
+}
+
 /// One reading.
 struct Reading<'r> {
     before: &'r Credentials,
@@ -288,10 +309,19 @@ impl Reading<'_> {
                 None => return,
             },
         };
+        // None left out: without identities the name alone would decide.
+        let Some(identities) = wanted.identities.iter().map(expected).collect() else {
+            let (path, line) = (&cluster.at.path, cluster.at.line);
+            self.errors.push(format!(
+                "{path}:{line}: cluster `{}`: tls: `identity` holds what no certificate can have",
+                cluster.name
+            ));
+            return;
+        };
         let demand = Demand {
             verify,
             name: wanted.name.clone(),
-            identities: wanted.identities.iter().filter_map(expected).collect(),
+            identities,
             pair,
             min_version: version(tls.map_or(TlsVersion::Tls12, |tls| tls.min_version)),
             alpn: match cluster.protocol {

@@ -8,7 +8,7 @@ mod assemble;
 mod attempt;
 mod caller;
 pub mod control;
-mod credentials;
+pub mod credentials;
 pub mod demo;
 pub mod doctor;
 mod exchange;

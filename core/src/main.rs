@@ -44,7 +44,17 @@ fn main() -> ExitCode {
             drop(out);
             return demo::run(demo::Options { tour, port, dir });
         }
-        Command::Check { file } => check::check(&file, &mut out),
+        Command::Check {
+            file,
+            no_certificates,
+        } => {
+            let certificates = if no_certificates {
+                check::Certificates::Unseen
+            } else {
+                check::Certificates::Judged
+            };
+            check::check(&file, certificates, &mut out)
+        }
         Command::Doctor => doctor::run(&mut out, io::stdout().is_terminal()),
         Command::Intercept(command) => intercept(command, &mut out),
         Command::Config(ConfigCommand::Defaults { format }) => match format {

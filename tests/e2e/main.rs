@@ -7,6 +7,7 @@ mod admin;
 mod announced;
 mod bodies;
 mod bulk;
+mod certificates;
 mod clients;
 mod connections;
 mod detect;
