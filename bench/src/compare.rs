@@ -221,10 +221,10 @@ fn who_can<'a>(subjects: &'a [Subject], scenario: &Scenario) -> (Vec<&'a Subject
     let mut part = Vec::new();
     let mut skipped = Vec::new();
     for subject in subjects {
-        let why = match subject.reload() {
-            _ if !subject.speaks(scenario.protocol) => "there is no configuration of it for TCP",
-            Reload::No(why) if scenario.proxy.reload_every.is_some() => why,
-            _ => {
+        let why = match (subject.lacks(scenario), subject.reload()) {
+            (Some(why), _) => why,
+            (None, Reload::No(why)) if scenario.proxy.reload_every.is_some() => why,
+            (None, _) => {
                 part.push(subject);
                 continue;
             }

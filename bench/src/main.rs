@@ -4,6 +4,7 @@
 mod child;
 mod compare;
 mod endless;
+mod http2;
 mod instructions;
 mod load;
 mod machine;

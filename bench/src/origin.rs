@@ -3,6 +3,8 @@
 //! A process of its own, so that its CPU time is not the proxy's. Its standard output says the address; a line on its standard
 //! input asks for its counters; the end of its standard input ends it.
 
+mod http2;
+
 use std::io::{self, BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -59,7 +61,8 @@ pub(crate) fn serve(spec: &str) -> io::Result<()> {
     let spec: Spec = serde_json::from_str(spec)?;
     let served = Served {
         answer: message::answer(&spec.origin),
-        upload: message::body(spec.load.body),
+        upload: crate::http2::body(spec.load.body, spec.origin.grpc),
+        http2: spec.origin.http2.then(|| spec.origin.clone()),
         bytes: match (spec.protocol, spec.load.kind) {
             (Protocol::Http, _) => None,
             (Protocol::Tcp, Kind::Pour) => Some(Bytes::Row(Row::new(), spec.load.both)),
@@ -130,6 +133,8 @@ enum Bytes {
 struct Served {
     answer: &'static [u8],
     upload: &'static [u8],
+    /// Some: answered by HTTP/2.
+    http2: Option<Origin>,
     bytes: Option<Bytes>,
     counters: Arc<Counters>,
 }
@@ -139,15 +144,17 @@ async fn accept_all(listener: OwnedFd, served: Served) {
         Ok(listener) => listener,
         Err(e) => return eprintln!("ringway-bench: origin: {e}"),
     };
+    let http2 = served.http2.as_ref().map(http2::Answer::new).map(Rc::new);
     while let Ok(stream) = listener.accept().await {
         served.counters.connections.fetch_add(1, Relaxed);
-        let served = served.clone();
+        let (served, http2) = (served.clone(), http2.clone());
         spawn(async move {
             // Proxies close their idle connections as they like, also with a reset.
-            let _ = match served.bytes {
-                None => answer_all(&stream, &served).await,
-                Some(Bytes::Echo) => echo(&stream, &served).await,
-                Some(Bytes::Row(row, both)) => pour(stream, row, both).await,
+            let _ = match (served.bytes, http2) {
+                (None, None) => answer_all(&stream, &served).await,
+                (None, Some(answer)) => http2::answer_all(stream, &served, answer).await,
+                (Some(Bytes::Echo), _) => echo(&stream, &served).await,
+                (Some(Bytes::Row(row, both)), _) => pour(stream, row, both).await,
             };
         });
     }

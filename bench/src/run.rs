@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use crate::child::{Own, Process};
+use crate::http2;
 use crate::load;
 use crate::measure::{self, Cpus, Reading};
 use crate::message;
@@ -201,6 +202,9 @@ fn wait_until_it_answers(
 
 fn first_answer(address: SocketAddr, bench: &Bench<'_>) -> io::Result<()> {
     let load = &bench.job.scenario.load;
+    if load.streams > 0 {
+        return http2::first_answer(address, bench.job.scenario);
+    }
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     if bench.job.scenario.protocol == Protocol::Tcp {

@@ -24,6 +24,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         "reload-storm",
         include_str!("../scenarios/reload-storm.toml"),
     ),
+    ("h2-small", include_str!("../scenarios/h2-small.toml")),
+    ("h2-small-h2", include_str!("../scenarios/h2-small-h2.toml")),
+    ("h2-1m", include_str!("../scenarios/h2-1m.toml")),
+    ("grpc-unary", include_str!("../scenarios/grpc-unary.toml")),
     ("l4-bulk", include_str!("../scenarios/l4-bulk.toml")),
     (
         "l4-bulk-bidirectional",
@@ -108,6 +112,9 @@ pub(crate) struct Load {
     /// Not only the origin pours, the client does too.
     #[serde(default)]
     pub(crate) both: bool,
+    /// Requests in flight on each connection, by HTTP/2; 0: one, by HTTP/1.1.
+    #[serde(default)]
+    pub(crate) streams: usize,
 }
 
 fn three() -> usize {
@@ -140,6 +147,12 @@ pub(crate) struct Origin {
     /// The answer's head has at least so many bytes.
     #[serde(default)]
     pub(crate) head_bytes: usize,
+    /// It speaks HTTP/2.
+    #[serde(default)]
+    pub(crate) http2: bool,
+    /// Bodies are messages of gRPC, and trailers end its answers. (By HTTP/2.)
+    #[serde(default)]
+    pub(crate) grpc: bool,
 }
 
 /// What a proxy has besides one listener and one upstream.
@@ -222,6 +235,9 @@ impl Scenario {
         if load.hosts > self.proxy.routes {
             return bad("more hosts than routes");
         }
+        if let Err(what) = self.check_http2() {
+            return bad(what);
+        }
         if self.figures.is_empty() {
             return bad("no figure");
         }
@@ -242,6 +258,26 @@ impl Scenario {
             .any(|f| f.of == Cost::BytesPerConnection);
         if memory != (load.kind == Kind::Idle) {
             return bad("bytes-per-connection belongs to idle connections");
+        }
+        Ok(())
+    }
+}
+
+impl Scenario {
+    fn check_http2(&self) -> Result<(), &'static str> {
+        let (load, origin) = (&self.load, &self.origin);
+        let is_simple = load.kind == Kind::Closed
+            && self.protocol == Protocol::Http
+            && load.active.is_none()
+            && !load.close
+            && !load.survive_close
+            && load.hosts == 0
+            && load.head_bytes + origin.head_bytes == 0;
+        if (load.streams > 0 || origin.http2) && !is_simple {
+            return Err("HTTP/2 has one request, in a closed loop of connections that stay");
+        }
+        if origin.grpc && !(load.streams > 0 && origin.http2 && load.body > 0) {
+            return Err("gRPC has messages both ways, by HTTP/2 on both sides");
         }
         Ok(())
     }
@@ -279,13 +315,17 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         let good = toml::from_str::<Scenario>(BUILT_IN[0].1).unwrap();
-        let change: [(&str, Change); 8] = [
+        let change: [(&str, Change); 10] = [
             ("no connection", |s| s.load.connections = 0),
             ("more active", |s| s.load.active = Some(65)),
             ("open loop", |s| s.load.rate = Some(1.0)),
             ("more hosts", |s| s.load.hosts = 1),
             ("no figure", |s| s.figures.clear()),
             ("pouring", |s| s.load.kind = Kind::Pour),
+            ("a closed loop", |s| {
+                (s.load.streams, s.load.close) = (16, true);
+            }),
+            ("messages both ways", |s| s.origin.grpc = true),
             ("either pours", |s| s.protocol = Protocol::Tcp),
             ("neither routes", |s| {
                 (s.protocol, s.load.body, s.proxy.routes) = (Protocol::Tcp, 1, 1);

@@ -13,11 +13,12 @@ use socket2::SockAddr;
 
 use super::verify::{self, Expect, Fault};
 use super::{COUNTING, OVER, Report, Share, Spec, Stage};
+use crate::http2;
 use crate::message::{self, Dice};
 use crate::scenario::{Load, Protocol};
 
 /// A request without an answer for so long has failed.
-const PATIENCE_MS: u32 = 10_000;
+pub(super) const PATIENCE_MS: u32 = 10_000;
 /// Every so many answers, the whole body is compared.
 const SAMPLE: u64 = 64;
 
@@ -30,8 +31,10 @@ pub(crate) struct Lane {
     address: SockAddr,
     protocol: Protocol,
     heads: Vec<&'static [u8]>,
-    upload: &'static [u8],
-    expect: Expect,
+    /// Bodies are messages of gRPC.
+    pub(super) grpc: bool,
+    pub(super) upload: &'static [u8],
+    pub(super) expect: Expect,
     dice: RefCell<Dice>,
     asked: Cell<u64>,
 }
@@ -39,12 +42,14 @@ pub(crate) struct Lane {
 impl Lane {
     pub(crate) fn new(spec: &Spec, stage: Arc<Stage>, share: Share) -> Rc<Lane> {
         let load = spec.scenario.load.clone();
+        let grpc = spec.scenario.origin.grpc;
         Rc::new(Lane {
+            grpc,
             heads: message::request_heads(&load),
-            upload: message::body(load.body),
+            upload: http2::body(load.body, grpc),
             expect: Expect {
                 body: match spec.scenario.protocol {
-                    Protocol::Http => message::body(spec.scenario.origin.body),
+                    Protocol::Http => http2::body(spec.scenario.origin.body, grpc),
                     Protocol::Tcp => message::body(load.body),
                 },
             },
@@ -82,14 +87,20 @@ impl Lane {
             1 => self.heads[0],
             n => self.heads[self.dice.borrow_mut().below(n)],
         };
-        let asked = self.asked.get();
-        self.asked.set(asked + 1);
+        let whole = self.is_sample();
         stream.set_deadline(PATIENCE_MS);
         // The queue has room: nothing else was sent since the last answer. Empty segments are dropped.
         let _ = stream.queue(head);
         let _ = stream.queue(self.upload);
         stream.submit();
-        verify::answer(stream, self.expect, asked.is_multiple_of(SAMPLE)).await
+        verify::answer(stream, self.expect, whole).await
+    }
+
+    /// Is the next answer's body to be compared whole?
+    pub(super) fn is_sample(&self) -> bool {
+        let asked = self.asked.get();
+        self.asked.set(asked + 1);
+        asked.is_multiple_of(SAMPLE)
     }
 
     /// An answer is in whose request was to start then.

@@ -8,6 +8,7 @@ mod idle;
 mod lane;
 mod open;
 mod pour;
+mod streams;
 mod verify;
 
 use std::io::{self, Read, Write};
@@ -229,6 +230,7 @@ fn work(spec: &Spec, stage: Arc<Stage>, share: Share, cpu: Option<usize>) -> io:
     ringway_io::run(options, move || async move {
         let lane = Lane::new(&spec, stage, share);
         match spec.scenario.load.kind {
+            Kind::Closed if lane.load.streams > 0 => streams::run(lane.clone()).await,
             Kind::Closed => closed::run(lane.clone()).await,
             Kind::Open => open::run(lane.clone()).await,
             Kind::Idle => idle::run(lane.clone()).await,

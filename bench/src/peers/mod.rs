@@ -63,6 +63,16 @@ pub(crate) enum Reload {
     No(&'static str),
 }
 
+/// Where a proxy speaks HTTP/2, as far as there is a configuration for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Http2 {
+    No,
+    /// With its clients.
+    Clients,
+    /// With the origin too.
+    Both,
+}
+
 /// What is known of one proxy.
 struct Kind {
     name: &'static str,
@@ -71,6 +81,8 @@ struct Kind {
     install: &'static str,
     /// There is a configuration for scenarios of bytes.
     tcp: bool,
+    /// And for HTTP/2.
+    http2: Http2,
     version: &'static [&'static str],
     reload: Reload,
     files: fn(Job<'_>) -> Vec<File>,
@@ -167,6 +179,25 @@ fn on_path(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+impl Kind {
+    /// Why there is no configuration for this, if so.
+    fn lacks(&self, scenario: &Scenario) -> Option<&'static str> {
+        let clients = scenario.load.streams > 0;
+        match self.http2 {
+            _ if scenario.protocol == Protocol::Tcp => {
+                (!self.tcp).then_some("there is no configuration of it for TCP")
+            }
+            Http2::No if clients || scenario.origin.http2 => {
+                Some("there is no configuration of it for HTTP/2")
+            }
+            Http2::Clients if scenario.origin.http2 => {
+                Some("there is no configuration of it for HTTP/2 to the origin")
+            }
+            Http2::No | Http2::Clients | Http2::Both => None,
+        }
+    }
+}
+
 impl Subject {
     /// The first line of what it says about its version that has a digit in it.
     pub(crate) fn version(&self) -> String {
@@ -190,9 +221,9 @@ impl Subject {
         is_same_program(&self.name) && self.name.split('-').any(|word| word == way)
     }
 
-    /// Is there a configuration of it for this?
-    pub(crate) fn speaks(&self, protocol: Protocol) -> bool {
-        protocol == Protocol::Http || self.kind.tcp
+    /// Why it cannot take part, if so.
+    pub(crate) fn lacks(&self, scenario: &Scenario) -> Option<&'static str> {
+        self.kind.lacks(scenario)
     }
 
     /// Does it reach the origin by its Unix socket?
@@ -304,7 +335,7 @@ mod tests {
         for kind in KINDS {
             for name in Scenario::names() {
                 let scenario = &Scenario::find(name).unwrap();
-                if scenario.protocol == Protocol::Tcp && !kind.tcp {
+                if kind.lacks(scenario).is_some() {
                     continue;
                 }
                 let job = |odd| Job {

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{File, Job, Kind, Reload, no_environment};
+use super::{File, Http2, Job, Kind, Reload, no_environment};
 use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
@@ -10,6 +10,7 @@ pub(super) const KIND: Kind = Kind {
     programs: &["nginx"],
     install: "apt-get install nginx-light",
     tcp: true,
+    http2: Http2::Clients,
     version: &["-v"],
     reload: Reload::Signal(Signal::HUP),
     files,
@@ -58,10 +59,16 @@ fn files(job: Job<'_>) -> Vec<File> {
     } else {
         ""
     };
+    // On a line of its own it is only known to nginx from 1.25 on.
+    let http2 = if job.scenario.load.streams > 0 {
+        " http2"
+    } else {
+        ""
+    };
     let server = |name: &str| {
         // As the requests need it: no limit of requests per connection, bodies passed on as they come, no file ever.
         format!(
-            "  server {{\n    listen @LISTEN@ backlog=4096{};\n    server_name {name};\n    location / {{ proxy_pass http://origin; }}\n  }}\n",
+            "  server {{\n    listen @LISTEN@ backlog=4096{}{http2};\n    server_name {name};\n    location / {{ proxy_pass http://origin; }}\n  }}\n",
             if job.cores > 1 { " reuseport" } else { "" }
         )
     };

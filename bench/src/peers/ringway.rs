@@ -1,6 +1,6 @@
 //! Ringway's configuration.
 
-use super::{File, Job, Kind, Reload, no_environment};
+use super::{File, Http2, Job, Kind, Reload, no_environment};
 use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
@@ -8,6 +8,7 @@ pub(super) const KIND: Kind = Kind {
     programs: &["ringway"],
     install: "cargo build --release -p ringway",
     tcp: true,
+    http2: Http2::Both,
     version: &["--version"],
     reload: Reload::File,
     files,
@@ -33,8 +34,13 @@ fn files(job: Job<'_>) -> Vec<File> {
     let mut text = format!(
         "[server]\nworkers = {}\n\n[listeners.web]\nbind = \"@LISTEN@\"\ntimeouts = {{ idle = \"10m\" }}\n\n\
          [access_log]\nto = \"off\"\n\n[admin]\nbind = [\"unix:@FOLDER@/admin.sock\"]\n\n\
-         [clusters.origin]\nendpoints = [\"@ORIGIN@\"]\n",
-        job.cores
+         [clusters.origin]\nendpoints = [\"@ORIGIN@\"]\n{}",
+        job.cores,
+        if job.scenario.origin.http2 {
+            "protocol = \"h2\"\n"
+        } else {
+            ""
+        },
     );
     if job.odd {
         text.push_str(

