@@ -13,3 +13,4 @@ pub mod http1;
 pub mod http2;
 pub mod path;
 pub mod proxy_header;
+pub mod websocket;

@@ -3,10 +3,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use ringway_protocols::http1::{BodyFraming, HeadLimits, RequestFault, RequestHead};
+use ringway_protocols::http1::{BodyFraming, HeadLimits, RequestFault, RequestHead, ResponseHead};
 use ringway_protocols::http2::{
     HeadFault, Pseudo, host, lines, request_line, write_request_head, write_response_head,
-    write_trailers,
+    write_trailers, write_websocket_answer, write_websocket_head,
 };
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -110,6 +110,161 @@ fn heads_that_are_right_are_written_so() {
         assert_eq!(read, Ok(Some(text.len())), "{text:?}");
         let framing = head.view(text.as_bytes()).framing();
         assert_eq!(framing == BodyFraming::Chunked, text.contains("chunked"));
+    }
+}
+
+const CONNECT: Pseudo<'_> = Pseudo {
+    method: b"CONNECT",
+    ..GET
+};
+
+fn websocket(pseudo: &Pseudo<'_>, fields: Fields<'_>) -> Result<String, HeadFault> {
+    let mut out = b"before".to_vec();
+    let done = write_websocket_head(
+        &mut out,
+        pseudo,
+        || pairs(fields),
+        b"dGhlIHNhbXBsZSBub25jZQ==",
+    );
+    let text = String::from_utf8(out).unwrap();
+    let text = text.strip_prefix("before").unwrap().to_owned();
+    assert!(
+        done.is_ok() || text.is_empty(),
+        "a refused head leaves nothing behind"
+    );
+    done.map(|()| text)
+}
+
+#[test]
+fn a_websocket_is_written_as_a_handshake() {
+    let fields: Fields<'_> = &[
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "of the client"),
+        ("sec-websocket-accept", "of nobody"),
+        ("sec-websocket-protocol", "chat"),
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+    ];
+    let text = websocket(&CONNECT, fields).unwrap();
+    assert_eq!(
+        text,
+        "GET /p HTTP/1.1\r\nhost: a.test\r\nsec-websocket-version: 13\r\nsec-websocket-protocol: chat\r\n\
+         cookie: a=1; b=2\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    let mut head = RequestHead::new();
+    assert_eq!(head.parse(text.as_bytes(), &LIMITS), Ok(Some(text.len())));
+    let request = head.view(text.as_bytes());
+    assert!(request.wants_websocket());
+    assert_eq!(request.framing(), BodyFraming::None);
+}
+
+#[test]
+fn a_websocket_that_is_malformed_is_refused() {
+    let table: &[(Pseudo<'_>, Fields<'_>, HeadFault)] = &[
+        (GET, &[], HeadFault::Protocol),
+        (
+            Pseudo {
+                scheme: None,
+                ..CONNECT
+            },
+            &[],
+            HeadFault::Scheme,
+        ),
+        (
+            Pseudo {
+                path: b"",
+                ..CONNECT
+            },
+            &[],
+            HeadFault::Path,
+        ),
+        (
+            Pseudo {
+                path: b"*",
+                ..CONNECT
+            },
+            &[],
+            HeadFault::Path,
+        ),
+        (
+            Pseudo {
+                path: b"/ HTTP/1.1\r\nx: y",
+                ..CONNECT
+            },
+            &[],
+            HeadFault::Path,
+        ),
+        (
+            Pseudo {
+                authority: None,
+                ..CONNECT
+            },
+            &[],
+            HeadFault::AuthorityMissing,
+        ),
+        (CONNECT, &[("content-length", "0")], HeadFault::TunnelLength),
+        (CONNECT, &[("content-length", "5")], HeadFault::TunnelLength),
+        (
+            CONNECT,
+            &[("transfer-encoding", "chunked")],
+            HeadFault::ConnectionField,
+        ),
+        (CONNECT, &[("upgrade", "h2c")], HeadFault::ConnectionField),
+        (
+            CONNECT,
+            &[("connection", "close")],
+            HeadFault::ConnectionField,
+        ),
+        (
+            CONNECT,
+            &[("sec-websocket-key", "a\r\nb: c")],
+            HeadFault::FieldValue,
+        ),
+    ];
+    for (pseudo, fields, fault) in table {
+        assert_eq!(
+            websocket(pseudo, fields),
+            Err(*fault),
+            "{pseudo:?} {fields:?}"
+        );
+    }
+}
+
+#[test]
+fn an_acceptance_is_written_as_a_switch() {
+    let mut out = Vec::new();
+    let fields: Fields<'_> = &[
+        ("content-length", "0"),
+        ("sec-websocket-accept", "of the server"),
+        ("sec-websocket-protocol", "chat"),
+    ];
+    write_websocket_answer(&mut out, pairs(fields), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=").unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(
+        text,
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: chat\r\n\r\n"
+    );
+    let mut head = ResponseHead::new();
+    assert_eq!(
+        head.parse(text.as_bytes(), &LIMITS, false),
+        Ok(Some(text.len()))
+    );
+    assert!(head.view(text.as_bytes()).is_websocket_upgrade());
+    let mut out = b"before".to_vec();
+    for (fields, fault) in [
+        (
+            &[("transfer-encoding", "chunked")],
+            HeadFault::ConnectionField,
+        ),
+        (&[("x", "a\nb")], HeadFault::FieldValue),
+    ] {
+        assert_eq!(
+            write_websocket_answer(&mut out, pairs(fields), b""),
+            Err(fault)
+        );
+        assert_eq!(out, b"before");
     }
 }
 

@@ -34,6 +34,7 @@ mod spread;
 mod starvation;
 mod stop;
 mod stopping;
+mod streaming;
 mod tcp;
 mod timeouts;
 mod tls;
@@ -41,6 +42,8 @@ mod udp;
 mod unix;
 mod upgrade;
 mod upstreams;
+mod websocket;
+mod websocket_peers;
 
 use ringway_tests::PATIENCE;
 use socket2::{Domain, Type};

@@ -17,7 +17,7 @@ pub(crate) fn echoing() -> Origin {
     })
 }
 
-fn send_back(visit: &mut Visit) {
+pub(crate) fn send_back(visit: &mut Visit) {
     loop {
         let waiting = visit.wire.waiting().len();
         if waiting > 0 {

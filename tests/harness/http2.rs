@@ -43,6 +43,15 @@ pub fn asking(method: &str, path: &str, fields: &[(&str, &str)]) -> Request<()> 
     request.body(()).expect("a valid request")
 }
 
+/// An extended CONNECT (RFC 8441) with fields.
+pub fn connecting(protocol: &str, path: &str, fields: &[(&str, &str)]) -> Request<()> {
+    let mut request = asking("CONNECT", path, fields);
+    request
+        .extensions_mut()
+        .insert(h2::ext::Protocol::from(protocol));
+    request
+}
+
 /// A response that was read to its end.
 #[derive(Debug)]
 pub struct Http2Answer {
@@ -136,6 +145,16 @@ impl Http2Client {
             body,
             answer: Waiting(answer),
         })
+    }
+
+    /// Begin an extended CONNECT, once the other side has said that it takes one.
+    pub fn connecting(&mut self, request: Request<()>) -> Asking {
+        crate::until("the word that a CONNECT is taken", PATIENCE, || {
+            self.asks
+                .is_extended_connect_protocol_enabled()
+                .then_some(())
+        });
+        self.begin(request, false)
     }
 
     /// Ask without a body, and read the answer to its end.
@@ -275,6 +294,8 @@ pub struct Manners {
     pub streams: Option<u32>,
     /// After so many requests a connection is told to go away.
     pub requests: Option<usize>,
+    /// It takes WebSockets, and says so.
+    pub websocket: bool,
 }
 
 impl Http2Origin {
@@ -364,6 +385,9 @@ async fn serve<F, Fut>(
     let mut settings = h2::server::Builder::new();
     if let Some(streams) = manners.streams {
         settings.max_concurrent_streams(streams);
+    }
+    if manners.websocket {
+        settings.enable_connect_protocol();
     }
     let Ok(mut connection) = settings.handshake(socket).await else {
         return;

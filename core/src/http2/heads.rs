@@ -2,11 +2,13 @@
 //! are only the two conversions.
 
 use bytes::Bytes;
+use h2::ext::Protocol;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, request, response};
 use ringway_protocols::http1::{Known, Version};
 use ringway_protocols::http2::{self, HeadFault, Pseudo};
+use ringway_protocols::websocket;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -20,16 +22,28 @@ pub(crate) fn write_request(
     request: &request::Parts,
     ends: bool,
 ) -> Result<(), HeadFault> {
+    http2::write_request_head(out, &pseudo(request), || fields(&request.headers), ends)
+}
+
+/// A client's extended CONNECT for a WebSocket, as the octets of a handshake of HTTP/1.1.
+pub(crate) fn write_websocket(
+    out: &mut Vec<u8>,
+    request: &request::Parts,
+    key: &websocket::Key,
+) -> Result<(), HeadFault> {
+    http2::write_websocket_head(out, &pseudo(request), || fields(&request.headers), key)
+}
+
+fn pseudo(request: &request::Parts) -> Pseudo<'_> {
     let uri = &request.uri;
-    let pseudo = Pseudo {
+    Pseudo {
         method: request.method.as_str().as_bytes(),
         scheme: uri.scheme_str().map(str::as_bytes),
         authority: uri.authority().map(|a| a.as_str().as_bytes()),
         path: uri
             .path_and_query()
             .map_or(&b""[..], |p| p.as_str().as_bytes()),
-    };
-    http2::write_request_head(out, &pseudo, || fields(&request.headers), ends)
+    }
 }
 
 /// An upstream's response as the octets of a head.
@@ -40,6 +54,15 @@ pub(crate) fn write_response(
 ) -> Result<(), HeadFault> {
     let status = response.status.as_u16();
     http2::write_response_head(out, status, fields(&response.headers), unannounced)
+}
+
+/// An upstream's 2xx to an extended CONNECT, as the octets of a switch of protocols.
+pub(crate) fn write_websocket_answer(
+    out: &mut Vec<u8>,
+    response: &response::Parts,
+    accept: &websocket::Accept,
+) -> Result<(), HeadFault> {
+    http2::write_websocket_answer(out, fields(&response.headers), accept)
 }
 
 /// A trailer section as lines.
@@ -74,6 +97,31 @@ pub(crate) fn request(head: &[u8], scheme: Scheme) -> Option<Request<()>> {
     *request.uri_mut() = Uri::from_parts(parts).ok()?;
     *request.headers_mut() = map(&head, true);
     Some(request)
+}
+
+/// The handshake of a WebSocket that `write_request` of HTTP/1.1 wrote, as an extended CONNECT (RFC 8441 section 5). None as for `request`.
+pub(crate) fn websocket_request(head: &[u8], scheme: Scheme) -> Option<Request<()>> {
+    let mut request = request(head, scheme)?;
+    // Without an authority there is none to connect to.
+    request.uri().authority()?;
+    *request.method_mut() = Method::CONNECT;
+    request
+        .extensions_mut()
+        .insert(Protocol::from_static("websocket"));
+    leave_handshake(request.headers_mut());
+    Some(request)
+}
+
+/// The 101 that `write_response` of HTTP/1.1 wrote, as the answer that accepts an extended CONNECT.
+pub(crate) fn websocket_answer(head: &[u8]) -> Response<()> {
+    let mut answer = response(200, head);
+    leave_handshake(answer.headers_mut());
+    answer
+}
+
+fn leave_handshake(fields: &mut HeaderMap) {
+    fields.remove(http::header::SEC_WEBSOCKET_KEY);
+    fields.remove(http::header::SEC_WEBSOCKET_ACCEPT);
 }
 
 /// The head that `write_response` or `answer` of HTTP/1.1 wrote, as a response.

@@ -64,7 +64,7 @@ async fn receive_frames(
     facts
         .first_byte_us
         .get_or_insert(io::now_us().saturating_sub(facts.sent_us));
-    take(exchange, &head, &behind)?;
+    take(exchange, &head, &behind, question)?;
     Ok(behind)
 }
 
@@ -73,6 +73,7 @@ fn take(
     exchange: &mut Exchange<'_>,
     head: &response::Parts,
     behind: &Behind,
+    question: &Question,
 ) -> Result<(), Broken> {
     let limits = exchange.listener().limits;
     let to_head = exchange.request().is_head();
@@ -91,8 +92,13 @@ fn take(
     } = exchange.facts_mut();
     answer.reset();
     answer_bytes.clear();
-    heads::write_response(answer_bytes, head, unannounced)
-        .map_err(|fault| Broken::UpstreamNonsense(fault.explain()))?;
+    let written = match question.websocket {
+        Some(accept) if head.status.is_success() => {
+            heads::write_websocket_answer(answer_bytes, head, &accept)
+        }
+        _ => heads::write_response(answer_bytes, head, unannounced),
+    };
+    written.map_err(|fault| Broken::UpstreamNonsense(fault.explain()))?;
     match answer.parse(answer_bytes, &limits, to_head) {
         Ok(Some(_)) => {
             answer.came_by_http2();

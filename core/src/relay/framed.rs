@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use h2::RecvStream;
 use ringway_io::{self as io, OutBuf};
 use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version};
 
@@ -15,7 +16,7 @@ use super::body::{Body, Output, PumpEnd, Traffic, pump};
 use super::endings::{self, Broken, Ended};
 use super::patience::{Patience, Progress, Waits};
 use super::side::{Sink, SinkBroken, Source};
-use super::{head, raw};
+use super::{head, websocket};
 use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
@@ -46,14 +47,14 @@ pub(crate) enum Failure {
 
 /// How the way back ended well.
 #[derive(Debug)]
-enum Answered {
+pub(super) enum Answered {
     /// The response has been passed on; whether either connection can be used again.
     Whole {
         upstream_reusable: bool,
         client_reusable: bool,
     },
-    /// 101: bytes both ways from here on.
-    Upgraded,
+    /// Bytes both ways from here on; where the upstream's come from, if that is a stream.
+    Upgraded(Option<RecvStream>),
 }
 
 /// What the upstream was asked by.
@@ -95,7 +96,7 @@ pub(crate) async fn relay(
         cut: Cell::new(After::Abort),
     };
     let head = head::request(exchange, admitted, upstream.target());
-    let question;
+    let mut question = None;
     let asked = match &upstream {
         Opened::Own(upstream) => {
             // A stream's window may stay shut for long, and there may be many.
@@ -106,8 +107,8 @@ pub(crate) async fn relay(
             Asked::Http1(&upstream.stream)
         }
         Opened::Shared(lease) => {
-            question = ask(exchange, lease, &head, upload.is_done())?;
-            Asked::Http2(&question)
+            let asking = ask(exchange, lease, &head, upload.is_done())?;
+            Asked::Http2(question.insert(asking))
         }
     };
     exchange.facts_mut().sent_us = io::now_us();
@@ -135,11 +136,10 @@ pub(crate) async fn relay(
     };
     exchange.facts_mut().body_begun |= !progress.up.is_untouched();
     match (end, upstream) {
-        (Ok(Answered::Upgraded), Opened::Own(upstream)) => {
-            Ok(raw::tunnel(exchange, &upstream, timeouts.tunnel_idle).await)
+        (Ok(Answered::Upgraded(stream)), upstream) => {
+            let ways = websocket::Ways { question, stream };
+            Ok(websocket::pass(exchange, upstream, ways, timeouts.tunnel_idle).await)
         }
-        // There is no such answer in HTTP/2.
-        (Ok(Answered::Upgraded), Opened::Shared(_)) => Ok(After::Abort),
         (
             Ok(Answered::Whole {
                 upstream_reusable,
@@ -191,7 +191,12 @@ fn ask(
     head: &[u8],
     ends: bool,
 ) -> Result<Question, Failure> {
-    let Some(request) = heads::request(head, lease.scheme()) else {
+    let websocket = websocket::asked_for(exchange, lease)?;
+    let request = match websocket {
+        None => heads::request(head, lease.scheme()),
+        Some(_) => heads::websocket_request(head, lease.scheme()),
+    };
+    let Some(request) = request else {
         exchange.note(
             Flag::ClientProtocol,
             format_args!("the request's target or host cannot be said in HTTP/2"),
@@ -200,7 +205,8 @@ fn ask(
             Reply::closing(400, Flag::ClientProtocol).into(),
         ));
     };
-    lease.ask(request, ends).map_err(|_| {
+    let asked = lease.ask(request, ends && websocket.is_none());
+    let question = asked.map_err(|_| {
         exchange.note(
             Flag::UpstreamReset,
             format_args!(
@@ -209,6 +215,10 @@ fn ask(
             ),
         );
         Failure::Refused(Reply::new(503, Flag::UpstreamReset).into())
+    })?;
+    Ok(Question {
+        websocket,
+        ..question
     })
 }
 
@@ -306,7 +316,10 @@ async fn download(
     let behind = loop {
         let behind = receive_head(exchange, upstream).await?;
         match answer(exchange).status() {
-            101 => return upgrade(exchange, upstream, behind, progress).await,
+            101 => return websocket::switch(exchange, upstream, behind, progress).await,
+            200..=299 if websocket::is_misread(exchange) => {
+                return Err(Broken::UpstreamNonsense(websocket::MISREAD));
+            }
             100..=199 => {
                 interim += 1;
                 if interim > MOST_INTERIM {
@@ -397,14 +410,18 @@ async fn inform(exchange: &mut Exchange<'_>, progress: &Progress<'_>) -> Result<
 }
 
 /// What came with a head and is not of it is received again.
-fn put_back(upstream: Asked<'_>, behind: Behind) {
+pub(super) fn put_back(upstream: Asked<'_>, behind: Behind) {
     if let (Asked::Http1(link), Behind::Bytes(rest)) = (upstream, behind) {
         link.unread(rest);
     }
 }
 
 /// Queue a head for the client. Behind many interim heads there may be no room at once.
-async fn put(client: &Link, head: OutBuf, progress: &Progress<'_>) -> Result<(), Broken> {
+pub(super) async fn put(
+    client: &Link,
+    head: OutBuf,
+    progress: &Progress<'_>,
+) -> Result<(), Broken> {
     if client.room() == 0 {
         Sink::Http1(client).flush(&progress.down).await?;
     }
@@ -418,7 +435,7 @@ impl From<SinkBroken> for Broken {
 }
 
 /// The response's head, once it was received.
-fn answer<'x>(exchange: &'x Exchange<'_>) -> Response<'x> {
+pub(super) fn answer<'x>(exchange: &'x Exchange<'_>) -> Response<'x> {
     let facts = exchange.facts();
     facts.answer.view(&facts.answer_bytes)
 }
@@ -434,25 +451,4 @@ fn outgoing(received: BodyFraming, client: Version, by_http2: bool) -> (BodyFram
         (BodyFraming::UntilClose, Version::Http11) => (BodyFraming::Chunked, Output::Chunked),
         (framing, _) => (framing, Output::AsReceived),
     }
-}
-
-/// 101 is right only where it was asked for (a server that switches on its own speaks to nobody).
-async fn upgrade(
-    exchange: &mut Exchange<'_>,
-    upstream: Asked<'_>,
-    behind: Behind,
-    progress: &Progress<'_>,
-) -> Result<Answered, Broken> {
-    if !(exchange.request().wants_websocket() && answer(exchange).is_websocket_upgrade()) {
-        return Err(Broken::UpstreamNonsense(
-            "it switched protocols (101) without being asked to",
-        ));
-    }
-    let head = head::interim(exchange, true);
-    let client = exchange.client;
-    put(&client.stream, head, progress).await?;
-    exchange.facts_mut().note_answer(101);
-    client.stream.submit();
-    put_back(upstream, behind);
-    Ok(Answered::Upgraded)
 }

@@ -1,6 +1,7 @@
 //! Step 8: bytes between the client and the upstream. `framed` relays one request and its response, `body` moves one body in
 //! one direction, `raw` moves bytes both ways after an
-//! upgrade, `side` is what a body comes from or goes to, `stream_body` moves one that comes by HTTP/2, `head` writes the heads, `answer_head` receives one, `endings` says how it ends badly, `patience` how long it
+//! upgrade, `side` is what a body comes from or goes to, `stream_body` moves one that comes by HTTP/2, `websocket` opens a WebSocket over either version and moves its bytes where a stream is
+//! among them, `head` writes the heads, `answer_head` receives one, `endings` says how it ends badly, `patience` how long it
 //! may wait.
 
 mod answer_head;
@@ -12,3 +13,4 @@ mod patience;
 pub(crate) mod raw;
 pub(crate) mod side;
 mod stream_body;
+mod websocket;

@@ -34,7 +34,28 @@ pub(crate) enum Sink<'x> {
 #[derive(Debug)]
 pub(crate) struct SinkBroken;
 
+impl<'x> Source<'x> {
+    /// The connection, where it is the exchange's own.
+    pub(super) fn link(self) -> Option<&'x Link> {
+        match self {
+            Source::Http1(link) => Some(link),
+            Source::Http2(_) => None,
+        }
+    }
+}
+
 impl Sink<'_> {
+    /// Ready when it was reset, or its connection has ended.
+    pub(super) fn poll_gone(self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Sink::Http1(link) => link.poll_broken(cx).map(drop),
+            Sink::Http2(sending) => match &mut *sending.borrow_mut() {
+                Some(sending) => sending.poll_reset(cx),
+                None => Poll::Pending,
+            },
+        }
+    }
+
     /// There is room for what a step of a body puts.
     #[inline]
     pub(super) fn has_room(self, segments: usize) -> bool {

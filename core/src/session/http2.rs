@@ -6,13 +6,16 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use h2::ext::Protocol;
 use h2::server::{self, Connection};
 use h2::{Reason, RecvStream};
 use ringway_io as io;
 use ringway_protocols::http2::HeadFault;
+use ringway_protocols::websocket;
 
 use super::http1::refused;
 use crate::accept::Client;
+use crate::answer::Reply;
 use crate::caller::Caller;
 use crate::exchange::{Exchange, Facts, UNIX_PEER};
 use crate::flow::{self, After, Stop};
@@ -75,7 +78,8 @@ fn builder() -> server::Builder {
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_LIST)
-        .max_send_buffer_size(SEND_BUFFER);
+        .max_send_buffer_size(SEND_BUFFER)
+        .enable_connect_protocol();
     builder
 }
 
@@ -279,8 +283,17 @@ pub(super) fn receive(exchange: &mut Exchange<'_>, call: &Call) -> Result<(), St
     let Some(request) = call.request.take() else {
         return Err(Stop::NoRequest);
     };
+    let key = match request.extensions.get::<Protocol>() {
+        None => None,
+        Some(protocol) if protocol.as_str() == "websocket" => Some(websocket_key(exchange.lane)),
+        Some(_) => return Err(other_protocol(exchange)),
+    };
     let Facts { head, bytes, .. } = exchange.facts_mut();
-    if let Err(fault) = heads::write_request(bytes, &request, ends) {
+    let written = match &key {
+        None => heads::write_request(bytes, &request, ends),
+        Some(key) => heads::write_websocket(bytes, &request, key),
+    };
+    if let Err(fault) = written {
         return Err(malformed(exchange, fault));
     }
     match head.parse(bytes, &limits) {
@@ -303,6 +316,24 @@ pub(super) fn receive(exchange: &mut Exchange<'_>, call: &Call) -> Result<(), St
         return Err(Stop::End(After::Abort));
     }
     Ok(())
+}
+
+/// The Sec-WebSocket-Key with which the handshake goes on by HTTP/1.1.
+fn websocket_key(lane: &Lane) -> websocket::Key {
+    let mut random = [0; 16];
+    random[..8].copy_from_slice(&lane.roll().to_ne_bytes());
+    random[8..].copy_from_slice(&lane.roll().to_ne_bytes());
+    websocket::key(random)
+}
+
+/// A CONNECT for something else than a WebSocket.
+fn other_protocol(exchange: &mut Exchange<'_>) -> Stop {
+    exchange.note_peer();
+    exchange.note(
+        Flag::ClientProtocol,
+        format_args!("a CONNECT for another :protocol than websocket (RFC 8441)"),
+    );
+    Reply::new(501, Flag::ClientProtocol).into()
 }
 
 /// RFC 9113 section 8.1.1: the stream is reset.

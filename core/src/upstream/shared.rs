@@ -13,6 +13,7 @@ use http::Request;
 use http::uri::Scheme;
 use ringway_balancer::Gate;
 use ringway_io::{self as io, OutBuf};
+use ringway_protocols::websocket;
 use ringway_tls::Connector;
 
 use super::fresh::{self, OpenFault};
@@ -90,6 +91,8 @@ pub(crate) struct Lease {
 pub(crate) struct Question {
     pub(crate) answer: RefCell<ResponseFuture>,
     pub(crate) sending: RefCell<Option<Sending>>,
+    /// It is for a WebSocket; what a server of HTTP/1.1 would show to accept it.
+    pub(crate) websocket: Option<websocket::Accept>,
 }
 
 impl Lease {
@@ -109,6 +112,12 @@ impl Lease {
         }
     }
 
+    /// The peer has announced that it takes a WebSocket on a stream (RFC 8441 section 3).
+    pub(crate) fn takes_websocket(&self) -> bool {
+        let asks = self.shared.asks.borrow();
+        asks.is_extended_connect_protocol_enabled()
+    }
+
     /// Send a request's head; `ends`: it is all of the request. An error says that nothing was sent.
     pub(crate) fn ask(&self, request: Request<()>, ends: bool) -> Result<Question, h2::Error> {
         let (answer, stream) = self.shared.asks.borrow_mut().send_request(request, ends)?;
@@ -119,6 +128,7 @@ impl Lease {
         Ok(Question {
             answer: RefCell::new(answer),
             sending: RefCell::new(Some(sending)),
+            websocket: None,
         })
     }
 }

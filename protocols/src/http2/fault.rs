@@ -17,5 +17,7 @@ faults! {
     ConnectionField "h2_connection_field" "a field that belongs to a connection of HTTP/1.1 (RFC 9113 8.2.2)";
     Te "h2_te" "TE says something else than `trailers` (RFC 9113 8.2.2)";
     LengthWithoutBody "h2_length_without_body" "Content-Length announces a body, and the stream ends with the head (RFC 9113 8.1.1)";
+    Protocol "h2_protocol" ":protocol with another method than CONNECT (RFC 8441 4)";
+    TunnelLength "h2_tunnel_length" "a CONNECT has no content, and yet a Content-Length (RFC 9110 9.3.6)";
     Status "h2_status" ":status is not a status that may stand here (RFC 9113 8.3.2, 8.6)";
 }

@@ -17,7 +17,7 @@ mod response;
 pub use fault::HeadFault;
 pub use guard::{Flood, Guard};
 pub use lines::{Line, host, lines, request_line};
-pub use request::{Pseudo, write_request_head};
-pub use response::write_response_head;
+pub use request::{Pseudo, write_request_head, write_websocket_head};
+pub use response::{write_response_head, write_websocket_answer};
 
 pub use field::write_trailers;

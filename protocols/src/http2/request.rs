@@ -6,6 +6,7 @@
 use super::HeadFault;
 use super::field::{announces_body, checked, put, put_line};
 use crate::http1::{Known, is_authority, is_target, is_token};
+use crate::websocket;
 
 /// What the pseudo-fields say (RFC 9113 section 8.3.1).
 #[derive(Debug, Clone, Copy)]
@@ -28,23 +29,74 @@ pub fn write_request_head<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
     fields: impl Fn() -> I,
     ends: bool,
 ) -> Result<(), HeadFault> {
+    whole(out, |out| {
+        put_request_line(out, pseudo)?;
+        let seen = put_fields(out, pseudo.authority, fields, Kind::Message { ends })?;
+        if !ends && !seen.length {
+            put(out, b"transfer-encoding: chunked\r\n");
+        }
+        put(out, b"\r\n");
+        Ok(())
+    })
+}
+
+/// Append the head of an extended CONNECT whose `:protocol` is `websocket` (RFC 8441 section 5) as the handshake of HTTP/1.1 that means the same, or
+/// leave `out` as it was. `key` is its Sec-WebSocket-Key: what the client says there is not of this version.
+pub fn write_websocket_head<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
+    out: &mut Vec<u8>,
+    pseudo: &Pseudo<'a>,
+    fields: impl Fn() -> I,
+    key: &[u8],
+) -> Result<(), HeadFault> {
+    if pseudo.method != b"CONNECT" {
+        return Err(HeadFault::Protocol);
+    }
+    // Unlike a CONNECT without a protocol, it has both.
+    if pseudo.scheme.is_none() {
+        return Err(HeadFault::Scheme);
+    }
+    let handshake = Pseudo {
+        method: b"GET",
+        ..*pseudo
+    };
+    whole(out, |out| {
+        put_request_line(out, &handshake)?;
+        put_fields(out, pseudo.authority, fields, Kind::WebSocket)?;
+        put(out, b"connection: upgrade\r\nupgrade: websocket\r\n");
+        put_line(out, websocket::KEY, key);
+        put(out, b"\r\n");
+        Ok(())
+    })
+}
+
+/// What a fault leaves of it is taken away again.
+fn whole(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), HeadFault>,
+) -> Result<(), HeadFault> {
     let mark = out.len();
-    let written = write(out, pseudo, fields, ends);
+    let written = write(out);
     if written.is_err() {
         out.truncate(mark);
     }
     written
 }
 
-fn write<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
+/// What the head begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Message { ends: bool },
+    WebSocket,
+}
+
+fn put_fields<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
     out: &mut Vec<u8>,
-    pseudo: &Pseudo<'a>,
+    authority_said: Option<&'a [u8]>,
     fields: impl Fn() -> I,
-    ends: bool,
-) -> Result<(), HeadFault> {
-    put_request_line(out, pseudo)?;
+    kind: Kind,
+) -> Result<Seen, HeadFault> {
     let host = fields().find(|(name, _)| *name == b"host");
-    let authority = authority(pseudo.authority, host.map(|(_, value)| value))?;
+    let authority = authority(authority_said, host.map(|(_, value)| value))?;
     put_line(out, b"host", authority);
     let mut seen = Seen::default();
     for (name, value) in fields() {
@@ -58,9 +110,10 @@ fn write<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
             known => {
                 if known == Known::ContentLength {
                     seen.length = true;
-                    if ends && announces_body(value) {
-                        return Err(HeadFault::LengthWithoutBody);
-                    }
+                    check_length(kind, value)?;
+                }
+                if kind == Kind::WebSocket && websocket::is_of_handshake(name) {
+                    continue;
                 }
                 put_line(out, name, value);
             }
@@ -69,11 +122,15 @@ fn write<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
     if seen.cookie {
         put_cookies(out, fields());
     }
-    if !ends && !seen.length {
-        put(out, b"transfer-encoding: chunked\r\n");
+    Ok(seen)
+}
+
+fn check_length(kind: Kind, value: &[u8]) -> Result<(), HeadFault> {
+    match kind {
+        Kind::Message { ends: true } if announces_body(value) => Err(HeadFault::LengthWithoutBody),
+        Kind::Message { .. } => Ok(()),
+        Kind::WebSocket => Err(HeadFault::TunnelLength),
     }
-    put(out, b"\r\n");
-    Ok(())
 }
 
 #[derive(Default)]

@@ -5,6 +5,7 @@
 use super::HeadFault;
 use super::field::{checked, put, put_line};
 use crate::http1::{Known, put_decimal, reason_phrase};
+use crate::websocket;
 
 /// Append the head to `out`, or leave `out` as it was. `framing` says how a body is delimited that announces no length: chunked for one
 /// that comes, `content-length: 0` for none, nothing where the status or the method allows no body.
@@ -20,6 +21,35 @@ pub fn write_response_head<'a>(
         out.truncate(mark);
     }
     written
+}
+
+/// Append the head of an answer that has accepted a WebSocket (2xx, RFC 8441 section 5) as the switch of protocols of HTTP/1.1 that means the same, or leave
+/// `out` as it was. `accept` is its Sec-WebSocket-Accept.
+pub fn write_websocket_answer<'a>(
+    out: &mut Vec<u8>,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    accept: &[u8],
+) -> Result<(), HeadFault> {
+    let mark = out.len();
+    put(
+        out,
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n",
+    );
+    put_line(out, websocket::ACCEPT, accept);
+    for (name, value) in fields {
+        match checked(name, value) {
+            // What follows is a tunnel, whatever length is said (RFC 9110 section 9.3.6).
+            Ok(Known::Te | Known::ContentLength) => {}
+            Ok(_) if websocket::is_of_handshake(name) => {}
+            Ok(_) => put_line(out, name, value),
+            Err(fault) => {
+                out.truncate(mark);
+                return Err(fault);
+            }
+        }
+    }
+    put(out, b"\r\n");
+    Ok(())
 }
 
 fn write<'a>(
