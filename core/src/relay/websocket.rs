@@ -212,7 +212,10 @@ async fn between(
     let alarm = io::Alarm::new();
     poll_fn(|cx| {
         if !there_ended && let Poll::Ready(end) = there.as_mut().poll(cx) {
-            end.map_err(|end| broken(&end, Gone::Client, Gone::Upstream))?;
+            let end = end.map_err(|end| broken(&end, Gone::Client, Gone::Upstream));
+            if end.is_err() {
+                return Poll::Ready(end.or_else(|gone| over_if(back_ended, gone)));
+            }
             there_ended = true;
         }
         if !back_ended && let Poll::Ready(end) = back.as_mut().poll(cx) {
@@ -223,21 +226,20 @@ async fn between(
             return Poll::Ready(Ok(()));
         }
         if who.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(Gone::Client));
+            return Poll::Ready(over_if(back_ended, Gone::Client));
         }
         if to.poll_gone(cx).is_ready() {
-            // All that it had to say has been passed on; it only takes no more.
-            let end = if back_ended {
-                Ok(())
-            } else {
-                Err(Gone::Upstream)
-            };
-            return Poll::Ready(end);
+            return Poll::Ready(over_if(back_ended, Gone::Upstream));
         }
         let moved_us = up.moved_us().max(down.moved_us());
         poll_idle(&alarm, cx, moved_us, idle_ms).map(|()| Err(Gone::Idle))
     })
     .await
+}
+
+/// Once the server has said all that it had to say, and that was passed on, nobody needs to end in order: clients of HTTP/2 let go of the stream.
+fn over_if(back_ended: bool, gone: Gone) -> Result<(), Gone> {
+    if back_ended { Ok(()) } else { Err(gone) }
 }
 
 /// Ready when nothing has moved for so long (0: never).
