@@ -256,6 +256,16 @@ both_drivers! {
         }
     }
 
+    fn many_small_messages_are_no_flood(io) {
+        let origin = echoing();
+        let proxy = Proxy::start(io, &front(&origin, ""));
+        let mut socket = Socket::open(proxy.web());
+        for _ in 0..3000 {
+            socket.send(b"tick", false);
+            assert_eq!(socket.take(4), b"tick");
+        }
+    }
+
     fn bytes_ahead_of_the_answer_wait_for_it(io) {
         let gate = Gate::new();
         let theirs = gate.clone();

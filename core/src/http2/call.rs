@@ -1,6 +1,7 @@
 //! What an exchange has of a client that asks by HTTP/2: a stream. Its request's body comes here, its answer goes out here. Not the connection.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::Response;
 
-use super::{Octets, Sending};
+use super::{Octets, Sending, Watch};
 
 /// One request of a client, and the way back.
 #[derive(Debug)]
@@ -19,17 +20,29 @@ pub(crate) struct Call {
     respond: RefCell<SendResponse<Octets>>,
     /// Some from the answer's head on.
     pub(crate) sending: RefCell<Option<Sending>>,
+    /// Of its connection.
+    watch: Rc<Watch>,
 }
 
 impl Call {
-    pub(crate) fn new(request: http::Request<RecvStream>, respond: SendResponse<Octets>) -> Call {
+    pub(crate) fn new(
+        request: http::Request<RecvStream>,
+        respond: SendResponse<Octets>,
+        watch: Rc<Watch>,
+    ) -> Call {
         let (parts, body) = request.into_parts();
         Call {
             request: RefCell::new(Some(parts)),
             body: RefCell::new(body),
             respond: RefCell::new(respond),
             sending: RefCell::new(None),
+            watch,
         }
+    }
+
+    /// So many pieces of its WebSocket were passed on.
+    pub(crate) fn passed(&self, pieces: u32) {
+        self.watch.passed(pieces);
     }
 
     /// Nothing of a body will come.

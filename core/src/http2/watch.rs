@@ -44,6 +44,11 @@ impl Watch {
         self.guard.borrow_mut().answered();
     }
 
+    /// Pieces of a WebSocket were passed on.
+    pub(super) fn passed(&self, pieces: u32) {
+        self.guard.borrow_mut().passed(pieces);
+    }
+
     /// What it flooded us with.
     pub(crate) fn flood(&self) -> Option<Flood> {
         self.flood.get()

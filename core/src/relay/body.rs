@@ -330,6 +330,8 @@ pub(crate) struct Traffic<'x> {
     sending: Cell<bool>,
     /// Nothing of the body was taken from its sender yet.
     untouched: Cell<bool>,
+    /// Pieces that came by HTTP/2 and were put.
+    pieces: Cell<u32>,
 }
 
 impl<'x> Traffic<'x> {
@@ -340,6 +342,7 @@ impl<'x> Traffic<'x> {
             moved_us: Cell::new(io::now_us()),
             sending: Cell::new(false),
             untouched: Cell::new(true),
+            pieces: Cell::new(0),
         }
     }
 
@@ -372,6 +375,15 @@ impl<'x> Traffic<'x> {
     pub(super) fn note_touched(&self) {
         self.note_moved();
         self.untouched.set(false);
+    }
+
+    pub(super) fn note_piece(&self) {
+        self.pieces.set(self.pieces.get().saturating_add(1));
+    }
+
+    /// Pieces since it was asked last.
+    pub(super) fn take_pieces(&self) -> u32 {
+        self.pieces.take()
     }
 
     pub(super) fn count(&self, payload: u64) {

@@ -36,6 +36,7 @@ pub(super) async fn pump(
                 to.flush(traffic).await?;
             }
             put_piece(body.output(), data, to);
+            traffic.note_piece();
             if from.borrow().is_end_stream() {
                 // Known with the last piece: both leave in one frame.
                 to.end();

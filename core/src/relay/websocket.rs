@@ -218,6 +218,9 @@ async fn between(
             }
             there_ended = true;
         }
+        if let Some(call) = who.caller.call() {
+            call.passed(up.take_pieces());
+        }
         if !back_ended && let Poll::Ready(end) = back.as_mut().poll(cx) {
             end.map_err(|end| broken(&end, Gone::Upstream, Gone::Client))?;
             back_ended = true;

@@ -270,7 +270,7 @@ async fn stream(
 ) {
     let place = Place(session);
     let session = &place.0;
-    let caller = Caller::stream(Call::new(request, respond));
+    let caller = Caller::stream(Call::new(request, respond, session.watch.clone()));
     if flow::exchange(&session.client, &session.lane, caller).await == After::KeepAlive {
         session.watch.answered();
     }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | HEADERS | 1 (an answer brings 1 back) |
 //! | DATA with at least 64 octets, or the end of a stream | 0 |
-//! | DATA with fewer | 1 |
+//! | DATA with fewer | 1 (in a WebSocket, whose messages are small by nature, 0 once it was passed on) |
 //! | RST_STREAM, PRIORITY, PING, SETTINGS, CONTINUATION, any other | 1 |
 //! | WINDOW_UPDATE | 1 (each 128 octets that were sent bring 1 back) |
 //!
@@ -67,6 +67,8 @@ pub struct Guard {
     /// Octets of the frame's payload that are still to come.
     skip: u32,
     account: u32,
+    /// DATA that was charged, and not passed on as a piece of a WebSocket yet.
+    small: u32,
     credited_ms: u64,
     /// Octets sent that have paid for nothing yet.
     sent: u64,
@@ -85,6 +87,7 @@ impl Guard {
             read: 0,
             skip: 0,
             account: FULL,
+            small: 0,
             credited_ms: now_ms,
             sent: 0,
             block_since_ms: None,
@@ -128,6 +131,13 @@ impl Guard {
     /// A request was answered in full.
     pub fn answered(&mut self) {
         self.account = FULL.min(self.account + 1);
+    }
+
+    /// So many pieces of a WebSocket were passed on. Only what was charged for such is given back.
+    pub fn passed(&mut self, pieces: u32) {
+        let back = pieces.min(self.small);
+        self.small -= back;
+        self.account = FULL.min(self.account + back);
     }
 
     /// A header block has begun and has not ended, since then.
@@ -184,6 +194,9 @@ impl Guard {
         match self.account.checked_sub(1) {
             Some(left) => {
                 self.account = left;
+                if flood == Flood::SmallData {
+                    self.small = FULL.min(self.small + 1);
+                }
                 Ok(())
             }
             None => Err(flood),
@@ -221,6 +234,24 @@ mod tests {
         let mut guard = Guard::new(0);
         guard.received(PREFACE, 0).expect("no frame yet");
         guard
+    }
+
+    #[test]
+    fn small_pieces_of_a_websocket_are_given_back() {
+        let mut guard = begun();
+        for _ in 0..5 * FULL {
+            guard.received(&frame(0, 0, 5), 0).expect("it is paid");
+            guard.passed(1);
+        }
+        // What was not charged earns nothing.
+        guard.passed(FULL);
+        let mut pings = 0;
+        while guard.received(&frame(6, 0, 8), 0).is_ok() {
+            guard.received(&frame(0, 0, 200), 0).expect("it is free");
+            guard.passed(1);
+            pings += 1;
+        }
+        assert_eq!(pings, FULL);
     }
 
     /// How many of a frame pass at once, and what the next one is called.
