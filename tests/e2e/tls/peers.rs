@@ -51,8 +51,8 @@ both_drivers! {
         let address = proxy.web().to_string();
         let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         for (version, name) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
-            let common = ["s_client", "-connect", &address, "-servername", "localhost", "-CAfile", "ca.pem", "-verify_return_error", "-alpn", "h2,http/1.1", version, "-ign_eof"];
-            let ask = |more: [&str; 2]| program(proxy.scratch.path(), "openssl", &[&common[..], &more[..]].concat(), request);
+            let plain = ["s_client", "-connect", &address, "-servername", "localhost", "-CAfile", "ca.pem", "-verify_return_error", "-alpn", "http/1.1", version, "-ign_eof"];
+            let ask = |more: [&str; 2]| program(proxy.scratch.path(), "openssl", &[&plain[..], &more[..]].concat(), request);
             let Some(first) = ask(["-sess_out", "session.pem"]) else { return };
             assert!(first.contains("hello") && first.contains(name) && first.contains("Verification: OK"), "{first}");
             assert!(first.contains("ALPN protocol: http/1.1"), "{first}");
@@ -68,11 +68,11 @@ both_drivers! {
         let (_, proxy) = start(io, "mesh");
         let address = proxy.web().to_string();
         let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        let common = ["s_client", "-connect", &address, "-CAfile", "ca.pem", "-ign_eof"];
-        let with = [&common[..], &["-cert", "caller.pem", "-key", "caller.key"]].concat();
+        let plain = ["s_client", "-connect", &address, "-CAfile", "ca.pem", "-ign_eof"];
+        let with = [&plain[..], &["-cert", "caller.pem", "-key", "caller.key"]].concat();
         let Some(served) = program(proxy.scratch.path(), "openssl", &with, request) else { return };
         assert!(served.contains("hello"), "{served}");
-        let without = program(proxy.scratch.path(), "openssl", &common, request).expect("it is installed");
+        let without = program(proxy.scratch.path(), "openssl", &plain, request).expect("it is installed");
         assert!(!without.contains("hello"), "{without}");
     }
 
