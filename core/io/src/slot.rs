@@ -360,6 +360,7 @@ impl SlotTable {
         let slot = self.at(index);
         // A freed slot may still be linked in the wheel; its link and generation stay.
         slot.flags = slot.flags & flag::IN_WHEEL | flag::LIVE;
+        slot.little = false;
         index
     }
 
@@ -394,5 +395,23 @@ impl SlotTable {
         let chunk = self.chunks.get_mut((index >> Self::CHUNK_BITS) as usize)?;
         let slot = &mut chunk[index as usize & (Self::CHUNK - 1)];
         (slot.generation == generation && slot.has(flag::LIVE)).then_some(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever gets a slot next begins anew: only its place in the wheel and its generation stay.
+    #[test]
+    fn what_a_socket_asked_for_ends_with_it() {
+        let mut slots = SlotTable::new();
+        let index = slots.allocate();
+        slots.at(index).little = true;
+        slots.at(index).set(flag::RX_EOF);
+        slots.free(index);
+        assert_eq!(slots.allocate(), index, "the last freed is used first");
+        let slot = slots.at(index);
+        assert!(!slot.little && !slot.has(flag::RX_EOF));
     }
 }
