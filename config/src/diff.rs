@@ -231,6 +231,7 @@ fn same_match(old: &Route, new: &Route, a: &Config, b: &Config) -> bool {
         && x.headers == y.headers
         && x.query == y.query
         && x.identities == y.identities
+        && x.grpc == y.grpc
 }
 
 fn action(changed: &mut Vec<String>, old: &Action, new: &Action, a: &Config, b: &Config) {

@@ -30,6 +30,30 @@ fn route(text: &str) -> Route {
 }
 
 #[test]
+fn calls_of_grpc_are_paths() {
+    let table: [(&str, &[PathMatch]); 4] = [
+        (
+            "\"shop.Orders/Get\"",
+            &[PathMatch::Exact("/shop.Orders/Get".into())],
+        ),
+        ("\"Orders/*\"", &[PathMatch::Prefix("/Orders".into())]),
+        ("\"*\"", &[]),
+        (
+            "[\"a.b_1.C/_d\", \"E/*\"]",
+            &[
+                PathMatch::Exact("/a.b_1.C/_d".into()),
+                PathMatch::Prefix("/E".into()),
+            ],
+        ),
+    ];
+    for (written, paths) in table {
+        let matches = route(&format!("match = {{ grpc = {written} }}\nto = \"a\"")).matches;
+        assert_eq!((matches.grpc, &*matches.paths), (true, paths), "{written}");
+    }
+    assert!(!route("match = { path = \"/a\" }\nto = \"a\"").matches.grpc);
+}
+
+#[test]
 fn the_language_of_matches() {
     let matches = route(
         "match = { listener = \"web\", host = [\"Shop.Example.com\", \"*.example.org\", \"[::1]\", \"=10.0.0.1\"], \

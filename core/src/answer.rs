@@ -6,6 +6,7 @@ use ringway_protocols::http1::{self, BodyFraming, ClientConnection};
 
 use crate::exchange::Exchange;
 use crate::flow::After;
+use crate::grpc;
 use crate::http2::{Call, heads};
 use crate::outcome::Flag;
 use crate::relay::body;
@@ -58,6 +59,17 @@ impl Reply {
             ..Reply::new(status, flag)
         }
     }
+
+    /// The status and the reason, as far as it is the client's business: what concerns our upstreams is for the log, not for strangers.
+    pub(crate) fn text(&self, exchange: &Exchange<'_>) -> String {
+        let (status, phrase) = (self.status, http1::reason_phrase(self.status));
+        match exchange.facts().reason.as_str() {
+            reason if self.flag.is_for_the_client() && !reason.is_empty() => {
+                format!("{status} {phrase}: {reason}\n")
+            }
+            _ => format!("{status} {phrase}\n"),
+        }
+    }
 }
 
 /// Send it, and say what becomes of the connection.
@@ -98,7 +110,6 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
     };
     let mut out = OutBuf::take();
     write(&reply, exchange, connection, &mut out);
-    exchange.facts_mut().status = reply.status;
     let stream = &exchange.client.stream;
     stream.set_deadline(exchange.listener().idle_ms);
     // Behind many interim responses there may be no room at once.
@@ -121,25 +132,22 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
 /// The same on a stream. The rest of the request's body, if there is one, is refused by the library when the stream is let go.
 fn send_by_http2(reply: &Reply, exchange: &mut Exchange<'_>, call: &Call) -> After {
     let mut out = OutBuf::take();
-    write(reply, exchange, ClientConnection::KeepAlive, &mut out);
-    exchange.facts_mut().status = reply.status;
+    let status = write(reply, exchange, ClientConnection::KeepAlive, &mut out);
     let end = memchr::memmem::find(&out, b"\r\n\r\n").map_or(out.len(), |at| at + 4);
     let (head, body) = out.split_at(end);
-    match call.answer_whole(
-        heads::response(reply.status, head),
-        Bytes::copy_from_slice(body),
-    ) {
+    match call.answer_whole(heads::response(status, head), Bytes::copy_from_slice(body)) {
         true => After::KeepAlive,
         false => After::Abort,
     }
 }
 
+/// Write it, and note the status that is sent: a call of gRPC is told a failure in fields, with status 200.
 fn write(
     reply: &Reply,
     exchange: &mut Exchange<'_>,
     connection: ClientConnection,
     out: &mut OutBuf,
-) {
+) -> u16 {
     let facts = exchange.facts();
     let request = facts.parsed.then(|| exchange.request());
     let to_head = request.is_some_and(|r| r.is_head());
@@ -148,7 +156,7 @@ fn write(
     let retry_after = reply.retry_after.map(|s| s.to_string());
     let mut fields: Vec<(&str, &str)> = Vec::with_capacity(4);
     let text;
-    let body: &[u8] = match &reply.body {
+    let mut body: &[u8] = match &reply.body {
         Body::Respond(route) => match &exchange.route(*route).action {
             crate::plan::ActionPlan::Respond {
                 body, content_type, ..
@@ -165,27 +173,26 @@ fn write(
         Body::Nothing => b"",
         Body::Reason => {
             fields.push(("content-type", "text/plain; charset=utf-8"));
-            // What concerns our upstreams is for the log, not for strangers.
-            let reason = if reply.flag.is_for_the_client() {
-                &facts.reason
-            } else {
-                ""
-            };
-            let phrase = http1::reason_phrase(reply.status);
-            text = match reason {
-                "" => format!("{} {phrase}\n", reply.status),
-                reason => format!("{} {phrase}: {reason}\n", reply.status),
-            };
+            text = reply.text(exchange);
             text.as_bytes()
         }
     };
+    let told = grpc::told(exchange, reply.status, body);
+    if let Some((status, message)) = &told {
+        fields.clear();
+        fields.push(("content-type", "application/grpc"));
+        fields.push(("grpc-status", status.code()));
+        fields.push(("grpc-message", message));
+        body = b"";
+    }
+    let sent_status = if told.is_some() { 200 } else { reply.status };
     fields.extend(retry_after.as_deref().map(|s| ("retry-after", s)));
     if !id.is_empty() {
         fields.push(("x-request-id", &id));
     }
     http1::answer(
         out,
-        reply.status,
+        sent_status,
         &fields,
         body,
         connection,
@@ -194,4 +201,7 @@ fn write(
     );
     let sent = if to_head { 0 } else { body.len() as u64 };
     exchange.caller.sent.set(sent);
+    exchange.facts_mut().status = sent_status;
+    grpc::note_status(exchange, told.map(|(status, _)| status));
+    sent_status
 }

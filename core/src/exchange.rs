@@ -10,6 +10,7 @@ use ringway_protocols::http1::{Request, RequestHead, ResponseHead, Version};
 
 use crate::accept::Client;
 use crate::caller::{Caller, Who};
+use crate::grpc::GrpcCall;
 use crate::http2::heads;
 use crate::lane::{Lane, LanePlan, add};
 use crate::observe::Record;
@@ -71,6 +72,8 @@ pub(crate) struct Facts {
     pub(crate) body_begun: bool,
     /// A policy that is not enforced would have refused it.
     pub(crate) would_deny: bool,
+    /// Some for a call of gRPC.
+    pub(crate) grpc: Option<GrpcCall>,
 }
 
 impl Default for Facts {
@@ -107,6 +110,7 @@ impl Default for Facts {
             upstream_status: 0,
             body_begun: false,
             would_deny: false,
+            grpc: None,
         }
     }
 }
@@ -146,7 +150,7 @@ impl Facts {
         (self.status, self.attempts) = (0, 0);
         (self.started_us, self.sent_us) = (0, 0);
         (self.upstream_status, self.body_begun, self.would_deny) = (0, false, false);
-        (self.first_byte_us, self.connect_us) = (None, None);
+        (self.first_byte_us, self.connect_us, self.grpc) = (None, None, None);
     }
 }
 
@@ -236,11 +240,13 @@ impl<'a> Exchange<'a> {
         facts.first_byte_us = None;
     }
 
-    /// When the route's total time is over, on the worker's clock.
+    /// When the exchange must be over, on the worker's clock: by the route's total time, or earlier by a call's own.
     pub(crate) fn ends_us(&self) -> Option<u64> {
         let facts = self.facts();
-        let total = facts.route.and_then(|r| self.route(r).timeouts.total)?;
-        Some(facts.started_us + u64::from(total) * 1000)
+        let total = facts.route.and_then(|r| self.route(r).timeouts.total);
+        let total = total.map(|ms| facts.started_us + u64::from(ms) * 1000);
+        let own = facts.grpc.and_then(|call| call.ends_us);
+        total.into_iter().chain(own).min()
     }
 
     /// A wait of `ms`, cut to what is left of the total.
@@ -257,6 +263,14 @@ impl<'a> Exchange<'a> {
     pub(crate) fn note_total(&mut self) -> bool {
         if self.time_left() {
             return false;
+        }
+        let own = self.facts().grpc.and_then(|call| call.ends_us);
+        if own.is_some() && own == self.ends_us() {
+            self.note(
+                Flag::TotalTimeout,
+                format_args!("the call took longer than its client allows (grpc-timeout)"),
+            );
+            return true;
         }
         let total = self
             .facts()
@@ -372,6 +386,10 @@ impl<'a> Exchange<'a> {
             self.caller.received.get(),
             self.caller.sent.get(),
         );
+        let grpc_status = facts.grpc.and_then(|call| call.status);
+        if let Some(status) = grpc_status {
+            cells.of(worker).grpc(status);
+        }
         let cluster = facts.cluster.map(|c| &plan.clusters[c]);
         if let Some(cluster) = cluster {
             let upstream_us = facts.first_byte_us.unwrap_or(0);
@@ -408,6 +426,7 @@ impl<'a> Exchange<'a> {
                 heads::version_text(Version::Http11)
             },
             status: facts.status,
+            grpc_status: grpc_status.map_or("", |status| status.name()),
             flag,
             reason: &facts.reason,
             route: route.map_or("", |r| &r.name),

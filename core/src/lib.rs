@@ -13,6 +13,7 @@ pub mod demo;
 pub mod doctor;
 mod exchange;
 mod flow;
+mod grpc;
 mod http2;
 pub mod intercept;
 mod intercepted;

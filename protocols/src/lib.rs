@@ -9,6 +9,7 @@ mod fault_table;
 pub mod client_hello;
 mod cursor;
 pub mod detect;
+pub mod grpc;
 pub mod http1;
 pub mod http2;
 pub mod path;

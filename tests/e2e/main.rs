@@ -13,6 +13,8 @@ mod connections;
 mod detect;
 mod discretion;
 mod golden;
+mod grpc;
+mod grpc_answers;
 mod http2;
 mod http2_floods;
 mod http2_frames;

@@ -21,14 +21,19 @@ impl Drop for Peer {
 
 /// Whether a program is there; a line says so if not.
 pub(crate) fn is_installed(program: &str, flag: &str) -> bool {
+    is_there(program, &[flag], program)
+}
+
+/// The same of what a program says by how it ends.
+pub(crate) fn is_there(program: &str, arguments: &[&str], what: &str) -> bool {
     let asked = Command::new(program)
-        .arg(flag)
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
     let there = asked.is_ok_and(|status| status.success());
     if !there {
-        eprintln!("skipped: {program} is not installed");
+        eprintln!("skipped: {what} is not installed");
     }
     there
 }

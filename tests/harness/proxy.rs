@@ -24,7 +24,8 @@ impl Lines {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn follow(&self, stream: impl Read + Send + 'static) {
+    /// Read this stream from now on.
+    pub fn follow(&self, stream: impl Read + Send + 'static) {
         let lines = self.clone();
         std::thread::spawn(move || {
             let mut reader = BufReader::new(stream);

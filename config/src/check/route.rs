@@ -161,6 +161,7 @@ fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>
         headers: raw.headers.clone(),
         query: raw.query.clone(),
         identities: raw.identities.clone(),
+        grpc: raw.grpc,
     }
 }
 

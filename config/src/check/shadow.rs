@@ -98,6 +98,7 @@ fn covers(front: &Match, later: &Match, asking: &[usize], budget: &mut usize) ->
             budget,
             identity_covers,
         )
+        && (later.grpc || !front.grpc)
         && all_of(&front.headers, &later.headers, budget)
         && all_of(&front.query, &later.query, budget)
 }

@@ -44,6 +44,8 @@ pub struct Match {
     pub query: Vec<(String, ValueMatch)>,
     /// The client is any of these; empty: anyone.
     pub identities: Vec<IdentityMatch>,
+    /// Calls of gRPC alone; which ones, `paths` say.
+    pub grpc: bool,
 }
 
 /// A condition on the host.

@@ -35,7 +35,7 @@ tables! {
     ROUTE: "[[routes]]",
         ["name", "match", "to", "split_by", "redirect", "respond", "headers", "response_headers", "rewrite", "timeouts", "limits", "policies", "allow", "enforce"],
         ["retry", "rate_limit", "compress", "jwt", "hedge", "mirror"];
-    MATCH: "`match` of [[routes]]", ["listener", "host", "path", "method", "headers", "query", "identity"], ["grpc"];
+    MATCH: "`match` of [[routes]]", ["listener", "host", "path", "method", "headers", "query", "identity", "grpc"], [];
     TCP_ROUTE: "an entry of `tcp`", ["sni", "alpn", "destination", "to"], [];
     TARGET: "`to` of [[routes]]", ["cluster", "weight"], [];
     ENDPOINT: "`endpoints` of [clusters.x]", ["address", "weight", "backup"], ["zone"];

@@ -33,6 +33,8 @@ pub(crate) struct Match {
     pub(crate) headers: Vec<(String, ValueMatch)>,
     pub(crate) query: Vec<(String, ValueMatch)>,
     pub(crate) identities: Vec<IdentityMatch>,
+    /// Calls of gRPC alone; which ones, `paths` say.
+    pub(crate) grpc: bool,
     /// Named groups of all regexes.
     pub(crate) captures: Vec<At<String>>,
     /// Whether some condition could not be read, so that nothing can be said about the whole.
@@ -58,6 +60,9 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<
     if let Some(field) = table.take("identity") {
         found.identities = read_identities(&field, findings);
     }
+    if let Some(field) = table.take("grpc") {
+        super::grpc::read(&field, &mut found, findings);
+    }
     table.finish(findings);
     found.torn = findings.errors() > before;
     Some(found)
@@ -79,7 +84,7 @@ pub(crate) fn read_request(table: &mut Table<'_>, findings: &mut Findings<'_>) -
 }
 
 /// Reads a text or a list of texts; `"*"` among them makes it "any", an empty list.
-fn any_of<T>(
+pub(super) fn any_of<T>(
     field: &Field<'_>,
     wanted: &str,
     findings: &mut Findings<'_>,

@@ -7,6 +7,7 @@ mod admin;
 mod bind;
 mod cluster;
 mod field;
+mod grpc;
 mod keys;
 mod listener;
 mod matches;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::Response;
+use http::{HeaderMap, Response};
 
 use super::{Octets, Sending, Watch};
 
@@ -83,6 +83,12 @@ impl Call {
             return false;
         };
         ends || stream.send_data(Octets::Shared(body), true).is_ok()
+    }
+
+    /// End an answer that has begun with these for trailers; what of its body is still held is dropped. False if its end was sent.
+    pub(crate) fn end_with(&self, trailers: HeaderMap) -> bool {
+        let mut sending = self.sending.borrow_mut();
+        sending.as_mut().is_some_and(|s| s.cut_with(trailers))
     }
 
     /// End the stream so that nothing of it can be taken for whole.

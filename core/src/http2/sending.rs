@@ -78,6 +78,15 @@ impl Sending {
         }
     }
 
+    /// Drop what is held and end here, with these. False if the end was sent.
+    pub(crate) fn cut_with(&mut self, trailers: HeaderMap) -> bool {
+        if let End::Sent = self.end {
+            return false;
+        }
+        (self.held, self.end) = (None, End::Sent);
+        self.stream.send_trailers(trailers).is_ok()
+    }
+
     /// Send as much as the windows allow, without waiting for more of them. True if bytes were sent.
     pub(crate) fn send_some(&mut self) -> Result<bool, Broken> {
         let Some(held) = &mut self.held else {

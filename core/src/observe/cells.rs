@@ -4,10 +4,11 @@
 //! Not the arithmetic (`count.rs`), not the names or the page (`names.rs`, `render.rs`), and not who owns which name (`registry.rs`).
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
 use ringway_protocols::client_hello::HelloFault;
+use ringway_protocols::grpc::Status;
 use ringway_protocols::http1::{ChunkFault, RequestFault};
 use ringway_protocols::http2::{Flood, HeadFault};
 use ringway_protocols::proxy_header::ProxyFault;
@@ -25,6 +26,7 @@ pub struct RouteCell {
     pub(super) bytes_out: Count,
     pub(super) duration: Histogram,
     pub(super) endings: Endings,
+    pub(super) grpc: [Count; Status::ALL.len()],
 }
 
 impl RouteCell {
@@ -43,6 +45,11 @@ impl RouteCell {
         self.duration.observe(duration_us);
         self.bytes_in.add(bytes_in);
         self.bytes_out.add(bytes_out);
+    }
+
+    /// It was a call of gRPC, and this is how it ended.
+    pub fn grpc(&self, status: Status) {
+        self.grpc[status as usize].add(1);
     }
 }
 
@@ -358,8 +365,8 @@ impl LaneCell {
 pub struct Cells<C> {
     name: Box<str>,
     blocks: Box<[CachePadded<C>]>,
-    /// Flags that have a series of this name on the page (bit = discriminant). Touched only by the page.
-    pub(super) flags_shown: AtomicU32,
+    /// Flags that have a series of this name on the page (bit = discriminant), and above them statuses of gRPC. Touched only by the page.
+    pub(super) shown: AtomicU64,
 }
 
 /// The cells of a route.
@@ -378,7 +385,7 @@ impl<C: Default> Cells<C> {
             blocks: (0..workers)
                 .map(|_| CachePadded::new(C::default()))
                 .collect(),
-            flags_shown: AtomicU32::new(0),
+            shown: AtomicU64::new(0),
         }
     }
 }

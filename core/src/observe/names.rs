@@ -113,6 +113,7 @@ metrics! {
 
     ROUTE_REQUESTS = counter("ringway_route_requests_total", &["route", "code"], "Exchanges by class of the status sent to the client; none if it got no answer.");
     ROUTE_FLAGS = counter("ringway_route_flags_total", &["route", "flag"], "Exchanges that ended with something to report, by response flag. A flag appears with its first exchange.");
+    ROUTE_GRPC = counter("ringway_route_grpc_total", &["route", "status"], "Calls of gRPC by the status that the client was told; other for what is none. A call whose client took it back has none. A status appears with its first call.");
     ROUTE_DURATION = histogram("ringway_route_duration_seconds", &["route"], "From the first byte of the request to the last byte of the answer.");
     ROUTE_RECEIVED = counter("ringway_route_received_bytes_total", &["route"], "Bytes received from clients.");
     ROUTE_SENT = counter("ringway_route_sent_bytes_total", &["route"], "Bytes sent to clients.");
@@ -170,7 +171,7 @@ pub fn markdown() -> String {
         "# Metrics\n\nWritten from the table in `names.rs`. Prometheus text format 0.0.4, at `/metrics` of the admin listener.\n\n\
          - Labels are names from the configuration or words from a fixed list, never anything that a client sent.\n\
          - At most {SERIES_MAX} series. A name that finds no room is counted under the name `{OTHER}`. A route takes {ROUTE_SERIES}\n  \
-           series, a cluster {CLUSTER_SERIES}, each flag that one of them has seen one more, a listener as many as there are protocol\n  \
+           series, a cluster {CLUSTER_SERIES}, each flag and status of gRPC that one of them has seen one more, a listener as many as there are protocol\n  \
            faults and endings of TLS handshakes, and 23. Names that no configuration in use holds any more are forgotten when their room is needed.\n\
          - Every counter begins at 0 when the process starts and keeps its value over reloads.\n\n\
          | name | type | labels | what it says |\n|---|---|---|---|\n",

@@ -114,14 +114,14 @@ impl<C: Default> Book<C> {
     }
 
     /// Forget names that nobody but this book holds: no plan and no running exchange counts under them. Gives the number of
-    /// series that became free, if each name takes `cost` and one for each flag seen.
+    /// series that became free, if each name takes `cost` and one for each flag and status seen.
     fn forget_unused(&mut self, cost: usize) -> usize {
         let mut freed = 0;
         self.by_name.retain(|_, cells| {
             let used = Arc::strong_count(cells) > 1;
             if !used {
-                let flags = cells.flags_shown.load(std::sync::atomic::Ordering::Relaxed);
-                freed += cost + flags.count_ones() as usize;
+                let shown = cells.shown.load(std::sync::atomic::Ordering::Relaxed);
+                freed += cost + shown.count_ones() as usize;
             }
             used
         });

@@ -7,6 +7,7 @@ use std::fmt::{self, Display, Write};
 use std::sync::atomic::Ordering::Relaxed;
 
 use ringway_io::Counters;
+use ringway_protocols::grpc::Status;
 
 use super::cells::{Cells, ClientTimeout, Guess, PROTOCOL_ERROR_LABELS};
 use super::count::{BOUNDS_US, BUCKETS, CLASSES, Endings, Histogram};
@@ -37,10 +38,11 @@ pub(super) fn listener_series() -> usize {
         + HANDSHAKE_LABELS.len()
 }
 
-/// Lines that are there whatever the configuration says: process, workers, and `other` three times with all its flags.
+/// Lines that are there whatever the configuration says: process, workers, and `other` three times with all its flags and statuses.
 pub(super) fn reserved_series(workers: usize) -> usize {
     let process = 14;
-    let others = ROUTE_SERIES + CLUSTER_SERIES + 2 * (Flag::ALL.len() - 1) + listener_series();
+    let seen = 2 * (Flag::ALL.len() - 1) + Status::ALL.len();
+    let others = ROUTE_SERIES + CLUSTER_SERIES + seen + listener_series();
     process + others + workers * WORKER_SERIES
 }
 
@@ -188,8 +190,7 @@ impl Page {
         }
     }
 
-    /// Flags of every name in a book. A flag takes a series with its first exchange; when none is left, it is shown under
-    /// `other`, which has all of them reserved.
+    /// Flags of every name in a book.
     fn flags<C: Default>(
         &mut self,
         metric: &Metric,
@@ -197,31 +198,46 @@ impl Page {
         free: &mut usize,
         of: impl Fn(&C) -> &Endings,
     ) {
+        let labels = Flag::ALL.map(Flag::letters);
+        let count = |c: &C, at: usize| of(c).flag(Flag::ALL[at]);
+        self.seen(metric, book, free, (&labels, 0), count);
+    }
+
+    /// Counts of every name in a book by labels that are on the page once there is something to count. Such a label takes a series with its first
+    /// exchange; when none is left, it is shown under `other`, which has all of them reserved. With the labels, the bit of the first in `shown`.
+    fn seen<C: Default>(
+        &mut self,
+        metric: &Metric,
+        book: &Book<C>,
+        free: &mut usize,
+        (labels, first_bit): (&[&str], usize),
+        of: impl Fn(&C, usize) -> u64,
+    ) {
         self.family(metric);
-        let mut folded = [0_u64; Flag::ALL.len()];
+        let mut folded = vec![0_u64; labels.len()];
         for cells in book.shown().filter(|cells| cells.name() != OTHER) {
-            for flag in Flag::ALL {
-                let n = cells.sum(|c| of(c).flag(flag));
-                let shown = cells.flags_shown.load(Relaxed);
-                let bit = 1 << flag as u32;
+            for (at, label) in labels.iter().enumerate() {
+                let n = cells.sum(|c| of(c, at));
+                let shown = cells.shown.load(Relaxed);
+                let bit = 1_u64 << (first_bit + at);
                 if n == 0 {
                     continue;
                 }
                 if shown & bit == 0 {
                     if *free == 0 {
-                        folded[flag as usize] += n;
+                        folded[at] += n;
                         continue;
                     }
                     *free -= 1;
-                    cells.flags_shown.store(shown | bit, Relaxed);
+                    cells.shown.store(shown | bit, Relaxed);
                 }
-                self.sample(metric, &[cells.name(), flag.letters()], n);
+                self.sample(metric, &[cells.name(), label], n);
             }
         }
-        for flag in Flag::ALL {
-            let n = folded[flag as usize] + book.other.sum(|c| of(c).flag(flag));
+        for (at, label) in labels.iter().enumerate() {
+            let n = folded[at] + book.other.sum(|c| of(c, at));
             if n > 0 {
-                self.sample(metric, &[OTHER, flag.letters()], n);
+                self.sample(metric, &[OTHER, label], n);
             }
         }
     }
@@ -350,6 +366,12 @@ fn routes(page: &mut Page, names: &mut Names) {
     } = names;
     page.classes(&names::ROUTE_REQUESTS, book, |c| &c.endings);
     page.flags(&names::ROUTE_FLAGS, book, free, |c| &c.endings);
+    let statuses = Status::ALL.map(Status::name);
+    // Above the flags' bits.
+    let labels = (&statuses[..], Flag::ALL.len());
+    page.seen(&names::ROUTE_GRPC, book, free, labels, |c, at| {
+        c.grpc[at].get()
+    });
     page.family(&names::ROUTE_DURATION);
     for cells in book.shown() {
         page.histogram(&names::ROUTE_DURATION, cells, |c| &c.duration);

@@ -42,6 +42,7 @@ impl AllowPlan {
                 methods: rule.methods.clone(),
                 headers: rule.headers.clone(),
                 query: Vec::new(),
+                grpc: false,
                 identities: rule.identities.clone(),
             };
             let mut faults = Vec::new();

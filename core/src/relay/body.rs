@@ -10,13 +10,18 @@ use ringway_protocols::http1::{
     BodyFraming, ChunkFault, ChunkedDecoder, HeadLimits, Piece, parse_trailers,
 };
 
+use ringway_protocols::grpc::Status;
+
 use super::side::{Sink, SinkBroken, Source};
 use super::stream_body;
+use crate::grpc;
 use crate::http2::Octets;
 use crate::link::Link;
 
 /// Places in the send queue that one step may fill.
 const STEP_SEGMENTS: usize = 3;
+/// The size line of a last chunk.
+const LAST_CHUNK: &[u8] = b"0\r\n";
 /// A trailer section may be as large as a head may be by default.
 const TRAILER_LIMITS: HeadLimits = HeadLimits {
     head_bytes: 64 * 1024,
@@ -47,6 +52,8 @@ pub(crate) struct Body {
     /// Payload bytes so far.
     payload: u64,
     limit: u64,
+    /// What its trailers say of a call's end.
+    grpc_status: Option<Status>,
 }
 
 #[derive(Debug)]
@@ -97,6 +104,7 @@ impl Body {
             chunk_open: false,
             payload: 0,
             limit,
+            grpc_status: None,
         }
     }
 
@@ -112,6 +120,15 @@ impl Body {
     /// Payload bytes so far.
     pub(crate) fn payload(&self) -> u64 {
         self.payload
+    }
+
+    /// What its trailers have said of a call's end.
+    pub(super) fn grpc_status(&self) -> Option<Status> {
+        self.grpc_status
+    }
+
+    pub(super) fn note_grpc_status(&mut self, status: Option<Status>) {
+        self.grpc_status = status;
     }
 
     /// Received bytes that are not of this body, once it is done: of the next message.
@@ -250,7 +267,7 @@ impl Body {
         let as_received = self.output == Output::AsReceived;
         let mut out = OutBuf::take();
         if as_received {
-            out.extend_from_slice(b"0\r\n");
+            out.extend_from_slice(LAST_CHUNK);
         }
         let Some(n) =
             parse_trailers(section, &TRAILER_LIMITS, &mut out).map_err(BodyFault::Chunk)?
@@ -258,6 +275,8 @@ impl Body {
             return Ok(buf.len());
         };
         self.coding = Coding::Done;
+        let begin = if as_received { LAST_CHUNK.len() } else { 0 };
+        self.grpc_status = grpc::status_in_lines(&out[begin..]);
         if as_received {
             out.extend_from_slice(b"\r\n");
             put(to, out);

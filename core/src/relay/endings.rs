@@ -8,6 +8,7 @@ use super::patience::{Late, Progress};
 use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
+use crate::grpc;
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
 use crate::upstream::Opened;
@@ -102,6 +103,9 @@ pub(super) fn failed(
     };
     upstream.abort();
     match reply {
+        Some(reply) if answering && grpc::end_answer(exchange, &reply) => {
+            Failure::Stop(Stop::End(After::KeepAlive))
+        }
         _ if answering => Failure::Stop(Stop::End(progress.cut.get())),
         None => Failure::Stop(Stop::End(After::Abort)),
         Some(reply) if refused => Failure::Refused(reply.into()),
@@ -194,6 +198,16 @@ fn was_late(exchange: &mut Exchange<'_>, late: Late, endpoint: &str) -> Reply {
         return closing_if_body(exchange, 504, Flag::TotalTimeout);
     }
     match late {
+        // Where nothing else is said, whoever sends the messages of a call may be silent as long as a stream may.
+        Late::Body if exchange.facts().grpc.is_some() => {
+            exchange.note(
+                Flag::StreamIdle,
+                format_args!(
+                    "no message came from either side for too long (route's timeouts.idle)"
+                ),
+            );
+            Reply::closing(504, Flag::StreamIdle)
+        }
         Late::Body => {
             let cells = exchange.listener().cells.of(exchange.lane.index);
             cells.timeout(ClientTimeout::Body);

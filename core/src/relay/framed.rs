@@ -20,6 +20,7 @@ use super::{head, websocket};
 use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
+use crate::grpc;
 use crate::http2::heads;
 use crate::link::Link;
 use crate::outcome::Flag;
@@ -124,7 +125,11 @@ pub(crate) async fn relay(
             waits,
             progress: &progress,
             timeouts,
-            body_ms: exchange.listener().body_ms,
+            body_ms: match exchange.facts().grpc {
+                // Messages of a call come when there is something to say.
+                Some(_) => timeouts.idle,
+                None => exchange.listener().body_ms,
+            },
             ends_us: exchange.ends_us(),
             expects_continue: exchange.request().expects_continue(),
             seen: Cell::new((0, 0)),
@@ -356,6 +361,7 @@ async fn download(
     };
     let head = head::response(exchange, admitted, framing, connection);
     exchange.facts_mut().note_answer(status);
+    grpc::note_head(exchange);
     match exchange.caller.call() {
         None => put(&client.stream, head, progress).await?,
         Some(call) if call.answer(heads::response(status, &head), ends) => {}
@@ -381,6 +387,7 @@ async fn download(
     };
     if !body.is_done() || matches!(from, Source::Http1(_)) {
         let pumped = pump(&mut body, from, exchange.who().sink(), &progress.down).await;
+        grpc::note_status(exchange, body.grpc_status());
         pumped.map_err(endings::broken)?;
     }
     Ok(Answered::Whole {

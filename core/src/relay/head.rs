@@ -12,6 +12,7 @@ use ringway_protocols::path;
 use smallvec::SmallVec;
 
 use crate::exchange::Exchange;
+use crate::grpc;
 use crate::plan::{ActionPlan, EditPlan, RewritePlan, Target};
 use crate::policy::Admitted;
 use crate::route::step::variables;
@@ -27,6 +28,7 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
     let route = &plan.plan.routes[admitted.route()];
     let new_target = rewritten_target(exchange, &route.action, &mut text).then_some(0..text.len());
     let values = expand(exchange, &route.request_edits, &mut text);
+    let timeout = grpc::put_time_left(exchange, &route.request_edits, &mut text);
     let facts = exchange.facts();
     let host = match &plan.plan.clusters[admitted.cluster()].host {
         HostSent::Keep => None,
@@ -56,13 +58,17 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
         edits: &[],
     };
     let mut out = OutBuf::take();
-    match &values {
-        None => write_request(&mut out, &request, &edit),
-        Some(values) => {
-            let edits = field_edits(&route.request_edits, values, &text);
-            edit.edits = &edits;
-            write_request(&mut out, &request, &edit);
-        }
+    if values.is_none() && timeout.is_none() {
+        write_request(&mut out, &request, &edit);
+    } else {
+        let values = values.unwrap_or_default();
+        let mut edits = field_edits(&route.request_edits, &values, &text);
+        edits.extend(timeout.map(|left| FieldEdit::Set {
+            name: grpc::TIMEOUT,
+            value: &text[left],
+        }));
+        edit.edits = &edits;
+        write_request(&mut out, &request, &edit);
     }
     exchange.facts_mut().text = text;
     out

@@ -14,6 +14,7 @@ use ringway_protocols::http1::ChunkFault;
 
 use super::body::{Body, BodyFault, Output, PumpEnd, Traffic, put};
 use super::side::Sink;
+use crate::grpc;
 use crate::http2::heads;
 
 /// Places in the send queue that a piece takes.
@@ -50,6 +51,7 @@ pub(super) async fn pump(
         let _ = from.borrow_mut().flow_control().release_capacity(n);
     }
     let trailers = trailers(from).await?;
+    body.note_grpc_status(trailers.as_ref().and_then(grpc::status_in));
     end(body.output(), trailers, to, traffic).await
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ringway_config::{IdentityMatch, Match, PathMatch, ValueMatch};
+use ringway_protocols::grpc;
 
 use super::captures::Captures;
 use super::fields::Ask;
@@ -18,6 +19,8 @@ pub(crate) struct Conditions {
     paths: Vec<PathTest>,
     fields: Vec<(Box<[u8]>, ValueTest)>,
     query: Vec<(Box<[u8]>, ValueTest)>,
+    /// Calls of gRPC alone.
+    grpc: bool,
     /// Some regex captures what the route uses.
     captures: bool,
 }
@@ -95,6 +98,7 @@ impl Conditions {
             paths,
             fields,
             query: query.collect(),
+            grpc: matches.grpc,
             captures,
         }
     }
@@ -132,6 +136,7 @@ impl Conditions {
                 || ask
                     .identity
                     .is_some_and(|id| self.identities.iter().any(|i| is(i, id))))
+            && (!self.grpc || is_call(ask))
             && self
                 .fields
                 .iter()
@@ -180,6 +185,13 @@ fn is(wanted: &IdentityMatch, identity: &str) -> bool {
             .strip_prefix(prefix.as_str())
             .is_some_and(|below| !below.is_empty()),
     }
+}
+
+/// Whether it is a call of gRPC.
+fn is_call(ask: &Ask<'_>) -> bool {
+    any_value(ask, b"content-type", &mut |value| {
+        grpc::is_call(ask.method, value)
+    })
 }
 
 /// Whether a value of the field `name` passes.

@@ -9,6 +9,7 @@ pub(crate) mod udp;
 
 use crate::exchange::Exchange;
 use crate::flow::Stop;
+use crate::grpc;
 
 /// Proof that a whole, valid head was received. Only [`receive`] makes it.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) async fn receive(exchange: &mut Exchange<'_>) -> Result<Received, Sto
         Some(call) => http2::receive(exchange, call)?,
     }
     exchange.facts_mut().parsed = true;
+    grpc::note(exchange);
     exchange.note_client();
     exchange.note_id();
     Ok(Received { _only_here: () })

@@ -49,6 +49,7 @@ pub(super) fn append(out: &mut Vec<u8>, stamp: &mut Stamp, r: &Record<'_>) {
     text(out, ",\"protocol\":\"", r.protocol.as_bytes());
     put(out, ",\"status\":");
     number(out, u64::from(r.status));
+    text(out, ",\"grpc_status\":\"", r.grpc_status.as_bytes());
     put(out, ",\"flag\":\"");
     put(out, r.flag.letters());
     put(out, "\"");
@@ -248,7 +249,7 @@ mod tests {
         let expected = concat!(
             r#"{"time":"2009-02-13T23:31:30.123456Z","duration_us":1234,"upstream_us":900,"connect_us":80,"client":"198.51.100.7","#,
             r#""peer":"10.0.0.9:50000","identity":"spiffe://mycorp.com/edge","tls":"TLSv1.3","listener":"web","method":"GET","authority":"shop.mycorp.com","path":"/products/7?x=1","#,
-            r#""protocol":"HTTP/1.1","status":200,"flag":"-","reason":"via upstream","route":"products","cluster":"products-v1","#,
+            r#""protocol":"HTTP/1.1","status":200,"grpc_status":"OK","flag":"-","reason":"via upstream","route":"products","cluster":"products-v1","#,
             r#""destination":"10.0.1.9:80","endpoint":"10.0.1.1:8080","attempts":1,"reused":true,"bytes_in":120,"bytes_out":4096,"datagrams_in":7,"datagrams_out":8,"#,
             r#""request_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f","user_agent":"curl/8.5.0","worker":3}"#,
         );
@@ -267,6 +268,7 @@ mod tests {
             user_agent: b"",
             datagrams: None,
             status: 0,
+            grpc_status: "",
             flag: Flag::ClientGone,
             ..record()
         };
@@ -279,6 +281,7 @@ mod tests {
             "destination",
             "endpoint",
             "user_agent",
+            "grpc_status",
             "datagrams_in",
         ] {
             assert_eq!(value.get(key), None, "{key}");
@@ -403,6 +406,7 @@ mod tests {
                 path: bytes,
                 protocol: "HTTP/1.1",
                 status: u16::MAX,
+                grpc_status: filler,
                 flag: Flag::TotalTimeout,
                 reason: filler,
                 route: filler,

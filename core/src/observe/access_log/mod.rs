@@ -77,6 +77,8 @@ pub struct Record<'a> {
     pub protocol: &'static str,
     /// What the client was sent; 0 for no answer.
     pub status: u16,
+    /// How a call of gRPC ended, by its status' name.
+    pub grpc_status: &'a str,
     /// How it ended.
     pub flag: Flag,
     /// The same in plain English.

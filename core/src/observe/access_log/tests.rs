@@ -29,6 +29,7 @@ pub(super) fn record() -> Record<'static> {
         path: b"/products/7?x=1",
         protocol: "HTTP/1.1",
         status: 200,
+        grpc_status: "OK",
         flag: Flag::None,
         reason: "via upstream",
         route: "products",

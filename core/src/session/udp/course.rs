@@ -235,6 +235,7 @@ impl Course {
             path: b"",
             protocol: "UDP",
             status: 0,
+            grpc_status: "",
             flag: self.flag,
             reason: &self.reason,
             route: route.map_or("", |route| &route.name),

@@ -1,0 +1,138 @@
+//! What is different for a call of gRPC: its deadline comes with it, and a failure is told as a status of gRPC, in trailers where the answer has
+//! begun. Everything else is the one exchange path; what the wire says is in `ringway_protocols::grpc`.
+
+use std::ops::Range;
+
+use http::{HeaderMap, HeaderValue};
+use ringway_io as io;
+use ringway_protocols::grpc::{self, Status};
+
+use crate::answer::Reply;
+use crate::exchange::Exchange;
+use crate::plan::EditPlan;
+
+/// The field for the time that a call may take.
+pub(crate) const TIMEOUT: &[u8] = b"grpc-timeout";
+const STATUS: &str = "grpc-status";
+
+/// Octets of a text that a call is told, before they are encoded. Arbitrary; ours are one line.
+const MESSAGE_BYTES: usize = 512;
+
+/// What is known of a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GrpcCall {
+    /// When its `grpc-timeout` is over, on the worker's clock.
+    pub(crate) ends_us: Option<u64>,
+    /// How it ended, once somebody has said so.
+    pub(crate) status: Option<Status>,
+}
+
+/// Note whether the request is a call. A `grpc-timeout` that is none passes as it is: its endpoint may judge it.
+pub(crate) fn note(exchange: &mut Exchange<'_>) {
+    let request = exchange.request();
+    let method = request.method();
+    // Of all other methods the fields need not be looked at.
+    let is_call = method == b"POST"
+        && request
+            .values(b"content-type")
+            .any(|value| grpc::is_call(method, value));
+    if !is_call {
+        return;
+    }
+    let timeout = request.values(TIMEOUT).filter_map(grpc::read_timeout).min();
+    let facts = exchange.facts_mut();
+    facts.grpc = Some(GrpcCall {
+        ends_us: timeout.map(|us| facts.started_us.saturating_add(us)),
+        status: None,
+    });
+}
+
+/// The call's end is known.
+pub(crate) fn note_status(exchange: &mut Exchange<'_>, status: Option<Status>) {
+    if let (Some(call), Some(status)) = (&mut exchange.facts_mut().grpc, status) {
+        call.status = Some(status);
+    }
+}
+
+/// The same from the head of an answer, which is all of one that has no messages.
+pub(crate) fn note_head(exchange: &mut Exchange<'_>) {
+    let facts = exchange.facts_mut();
+    let Some(call) = &mut facts.grpc else {
+        return;
+    };
+    let answer = facts.answer.view(&facts.answer_bytes);
+    let mut fields = answer.fields();
+    let status = fields.find(|(_, name, _)| name.eq_ignore_ascii_case(STATUS.as_bytes()));
+    call.status = status.map(|(_, _, value)| Status::read(value));
+}
+
+/// The status that lines of trailers hold.
+pub(crate) fn status_in_lines(lines: &[u8]) -> Option<Status> {
+    let mut found = ringway_protocols::http2::lines(lines, false);
+    found
+        .find(|line| lines[line.name.clone()].eq_ignore_ascii_case(STATUS.as_bytes()))
+        .map(|line| Status::read(&lines[line.value]))
+}
+
+/// The same of a map.
+pub(crate) fn status_in(trailers: &HeaderMap) -> Option<Status> {
+    trailers.get(STATUS).map(|v| Status::read(v.as_bytes()))
+}
+
+/// Write the time that is left of a call behind `text`, for its endpoint. A route that sets the field itself has its way.
+pub(crate) fn put_time_left(
+    exchange: &Exchange<'_>,
+    edits: &[EditPlan],
+    text: &mut Vec<u8>,
+) -> Option<Range<usize>> {
+    exchange.facts().grpc?;
+    let ends_us = exchange.ends_us()?;
+    let is_set = |edit: &EditPlan| match edit {
+        EditPlan::Set { name, .. } | EditPlan::Add { name, .. } | EditPlan::Remove { name } => {
+            name.as_bytes() == TIMEOUT
+        }
+    };
+    if edits.iter().any(is_set) {
+        return None;
+    }
+    let start = text.len();
+    grpc::put_timeout(text, ends_us.saturating_sub(io::now_us()));
+    Some(start..text.len())
+}
+
+/// What a call is told instead of an answer of HTTP. None where there is nothing to translate: no call, or a status that is no failure.
+pub(crate) fn told(exchange: &Exchange<'_>, http: u16, body: &[u8]) -> Option<(Status, String)> {
+    let is_failure = http >= 400;
+    (is_failure && exchange.facts().grpc.is_some()).then(|| (Status::of_http(http), message(body)))
+}
+
+/// A text as `grpc-message`.
+fn message(text: &[u8]) -> String {
+    let text = &text[..text.len().min(MESSAGE_BYTES)];
+    let mut out = Vec::new();
+    grpc::put_message(&mut out, text.trim_ascii());
+    // It is ASCII alone.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// End an answer that has begun: what `reply` would have said goes into trailers, so that the client learns why. Only a stream can; false if
+/// there is none, or its end was sent.
+pub(crate) fn end_answer(exchange: &mut Exchange<'_>, reply: &Reply) -> bool {
+    let Some(stream) = exchange.caller.call() else {
+        return false;
+    };
+    let text = reply.text(exchange);
+    let Some((status, message)) = told(exchange, reply.status, text.as_bytes()) else {
+        return false;
+    };
+    let mut trailers = HeaderMap::with_capacity(2);
+    trailers.insert(STATUS, HeaderValue::from_static(status.code()));
+    if let Ok(message) = HeaderValue::from_str(&message) {
+        trailers.insert("grpc-message", message);
+    }
+    let ended = stream.end_with(trailers);
+    if ended {
+        note_status(exchange, Some(status));
+    }
+    ended
+}
