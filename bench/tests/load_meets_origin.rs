@@ -50,6 +50,12 @@ fn protocol(load: &Value) -> &'static str {
     }
 }
 
+/// Loads with streams are by HTTP/2, and those with messages of 64 bytes are of gRPC.
+fn origin(load: &Value, body: usize) -> Value {
+    let http2 = load["streams"].as_u64().is_some();
+    json!({ "body": body, "http2": http2, "grpc": http2 && load["body"] == 64 })
+}
+
 fn scenario(load: &Value, body: usize) -> Value {
     let figure = match load["kind"] == "idle" {
         true => "bytes-per-connection",
@@ -57,14 +63,13 @@ fn scenario(load: &Value, body: usize) -> Value {
     };
     json!({
         "name": "t", "about": "a test", "seconds": 0.2, "warm_up": 0.0,
-        "protocol": protocol(load), "load": load, "origin": { "body": body }, "proxy": {}, "figures": [{ "of": figure }],
+        "protocol": protocol(load), "load": load, "origin": origin(load, body), "proxy": {}, "figures": [{ "of": figure }],
     })
 }
 
 /// What the load reports when it expects `expected` bytes and the origin sends `sent`; and what the origin has seen.
 fn report(load: &Value, expected: usize, sent: usize) -> (Value, Value) {
-    let origin =
-        json!({ "protocol": protocol(load), "origin": { "body": sent }, "load": load, "cpus": [] });
+    let origin = json!({ "protocol": protocol(load), "origin": origin(load, sent), "load": load, "cpus": [] });
     let mut origin = Process::start("origin", &origin);
     let address = origin.hear();
     let spec = json!({ "scenario": scenario(load, expected), "address": address, "cpus": [] });
@@ -105,6 +110,18 @@ fn right_answers_pass_in_every_kind_of_loop() {
         ),
         (
             json!({ "kind": "open", "connections": 8, "rate": 1000.0 }),
+            100,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 3, "streams": 5 }),
+            100,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 2, "streams": 2, "body": 300_000 }),
+            300_000,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 2, "streams": 4, "body": 64 }),
             100,
         ),
         (json!({ "kind": "idle", "connections": 300 }), 100),
@@ -165,6 +182,7 @@ fn endless_rows_pass_both_ways() {
 fn a_wrong_answer_fails_the_run() {
     for load in [
         json!({ "kind": "closed", "connections": 8 }),
+        json!({ "kind": "closed", "connections": 2, "streams": 4 }),
         json!({ "kind": "open", "connections": 8, "rate": 1000.0 }),
         json!({ "kind": "idle", "connections": 8 }),
     ] {

@@ -1,7 +1,7 @@
 //! A link with the face that the HTTP/2 library asks for: tokio's two traits, without its runtime. It copies what is read and written, frames
-//! being cut out of and put into the library's own buffers, and never waits for the kernel to take what there is room for.
+//! being cut out of and put into the library's own buffers (but for large pieces of bodies as they were received), and never waits for the kernel to take what there is room for.
 
-use std::io::{IoSlice, Result};
+use std::io::{Error, IoSlice, Result};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use ringway_io::{Buf, OutBuf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Watch;
+use super::{Watch, handing};
 use crate::accept::Client;
 use crate::link::Link;
 use crate::upstream::Upstream;
@@ -43,6 +43,10 @@ pub(crate) struct Face {
     rest: Option<Buf>,
     /// Written, not queued yet.
     out: Option<OutBuf>,
+    /// A piece that follows it.
+    behind: Option<Buf>,
+    /// The library was told that a piece was written, and hands it over on its way back.
+    asked: bool,
 }
 
 impl Face {
@@ -52,6 +56,8 @@ impl Face {
             watch,
             rest: None,
             out: None,
+            behind: None,
+            asked: false,
         }
     }
 
@@ -69,14 +75,28 @@ impl Face {
 
     /// Put what was written into the send queue, if there is room.
     fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.out.is_some() {
+        self.take_over()?;
+        while self.out.is_some() || self.behind.is_some() {
             ready!(self.poll_room(cx))?;
-            if let Some(out) = self.out.take() {
-                // There is room.
-                let _ = self.held.link().queue(out);
+            let link = self.held.link();
+            // There is room.
+            match self.out.take() {
+                Some(out) => drop(link.queue(out)),
+                None => drop(self.behind.take().map(|buf| link.queue(buf))),
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Get the piece that was asked for.
+    fn take_over(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.asked) {
+            self.behind = handing::given();
+            if self.behind.is_none() {
+                return Err(Error::other("octets of a frame were lost"));
+            }
+        }
+        Ok(())
     }
 
     /// Take what fits of `bytes` into the piece under way.
@@ -88,7 +108,7 @@ impl Face {
     }
 
     fn is_full(&self) -> bool {
-        self.out.as_ref().is_some_and(|out| out.len() >= PIECE)
+        self.behind.is_some() || self.out.as_ref().is_some_and(|out| out.len() >= PIECE)
     }
 }
 
@@ -131,11 +151,17 @@ impl AsyncWrite for Face {
         pieces: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let face = self.get_mut();
+        face.take_over()?;
         if face.is_full() {
             ready!(face.poll_queue(cx))?;
         }
         let mut taken = 0;
         for piece in pieces {
+            if handing::ask(piece) {
+                face.asked = true;
+                taken += piece.len();
+                break;
+            }
             let n = face.take(piece);
             taken += n;
             if n < piece.len() {

@@ -139,7 +139,7 @@ pub(crate) fn trailers(lines: &[u8]) -> HeaderMap {
 }
 
 fn map(head: &Bytes, has_first_line: bool) -> HeaderMap {
-    let mut map = HeaderMap::with_capacity(16);
+    let mut map = HeaderMap::with_capacity(memchr::memchr_iter(b'\n', head).count());
     for line in http2::lines(head, has_first_line) {
         let name = match line.known {
             Known::XForwardedFor => Ok(FORWARDED_FOR),
@@ -150,9 +150,12 @@ fn map(head: &Bytes, has_first_line: bool) -> HeaderMap {
             _ => HeaderName::from_bytes(&head[line.name]),
         };
         // The reader has found both to be right.
-        if let (Ok(name), Ok(value)) =
+        if let (Ok(name), Ok(mut value)) =
             (name, HeaderValue::from_maybe_shared(head.slice(line.value)))
         {
+            // Never the same twice: in the table of a connection's fields (RFC 7541 section 2.3.2) it would only be in the way of others, and of
+            // whoever looks for it there. The library has no other word for that.
+            value.set_sensitive(line.known == Known::XRequestId);
             // Bounded by the limit on fields, far below what the map can hold.
             let _ = map.try_append(name, value);
         }

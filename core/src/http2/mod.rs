@@ -1,11 +1,12 @@
 //! What both sides of HTTP/2 stand on: the octets of a link for the library that reads and writes frames (`face`), heads between its form
-//! and the one that both versions share (`heads`), one direction of a stream with its flow control (`sending`, `octets`), and what a
+//! and the one that both versions share (`heads`), one direction of a stream with its flow control (`sending`, `octets`, `handing`), and what a
 //! client may send before it is a flood (`watch`).
 //!
 //! Not here: the session with a client (`session::http2`), connections to upstreams (`upstream::shared`).
 
 pub(crate) mod call;
 pub(crate) mod face;
+mod handing;
 pub(crate) mod heads;
 mod octets;
 pub(crate) mod sending;

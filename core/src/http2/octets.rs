@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use ringway_io::{Buf, Segment};
 
+use super::handing;
+
 /// A piece.
 #[derive(Debug)]
 pub(crate) enum Octets {
@@ -53,14 +55,17 @@ impl bytes::Buf for Octets {
 
     fn chunk(&self) -> &[u8] {
         match self {
-            Octets::Received(buf) => buf,
+            Octets::Received(buf) => {
+                handing::offer(buf);
+                buf
+            }
             Octets::Shared(bytes) => bytes,
         }
     }
 
     fn advance(&mut self, n: usize) {
         match self {
-            Octets::Received(buf) => buf.advance(n),
+            Octets::Received(buf) => handing::advance(buf, n),
             Octets::Shared(bytes) => bytes.advance(n),
         }
     }
