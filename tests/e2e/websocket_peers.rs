@@ -24,17 +24,19 @@ fn is_there() -> bool {
     there
 }
 
-fn python() -> Command {
-    let mut command = Command::new("timeout");
+/// The script, behind these words.
+fn python(words: &[&str]) -> Command {
+    let mut command = Command::new(words[0]);
     command
-        .args(["120", "python3", "-B"])
+        .args(&words[1..])
         .arg(repository().join("tests/e2e/websocket_peers.py"))
         .stdin(Stdio::null());
     command
 }
 
 fn serve(kind: &str) -> (Peer, u16) {
-    let mut child = python()
+    // By itself: what ends it must be its own process.
+    let mut child = python(&["python3", "-B"])
         .args(["serve", kind])
         .stdout(Stdio::piped())
         // It complains of each client that breaks the rules.
@@ -49,7 +51,7 @@ fn serve(kind: &str) -> (Peer, u16) {
 }
 
 fn said(arguments: &[&str], port: u16) -> Vec<String> {
-    let output = python()
+    let output = python(&["timeout", "120", "python3", "-B"])
         .args(arguments)
         .arg(port.to_string())
         .output()
