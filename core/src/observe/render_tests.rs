@@ -180,6 +180,7 @@ fn lived_in() -> Arc<Registry> {
     route.of(0).exchange(200, Flag::None, 300, 100, 1_000);
     route.of(1).exchange(503, Flag::Overflow, 2_000_000, 50, 10);
     route.of(1).exchange(0, Flag::ClientGone, 9_000_000, 1, 0);
+    route.of(1).grpc(Status::Ok);
     let cluster = registry.cluster("products");
     cluster.of(0).exchange(200, Flag::None, 250);
     cluster.of(1).exchange(0, Flag::ConnectFailed, 0);
@@ -441,6 +442,7 @@ fn a_name_takes_as_many_series_as_are_reserved_for_it() {
         others.0.of(0).exchange(200, flag, 1, 1, 1);
         others.1.of(0).exchange(200, flag, 1);
     }
+    Status::ALL.into_iter().for_each(|s| others.0.of(0).grpc(s));
     let full =
         series(&registry, &TwoClusters) - (ROUTE_SERIES + listener_series() + CLUSTER_SERIES + 3);
     assert_eq!(full, reserved_series(3));

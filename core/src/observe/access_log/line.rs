@@ -406,7 +406,7 @@ mod tests {
                 path: bytes,
                 protocol: "HTTP/1.1",
                 status: u16::MAX,
-                grpc_status: filler,
+                grpc_status: "FAILED_PRECONDITION",
                 flag: Flag::TotalTimeout,
                 reason: filler,
                 route: filler,
