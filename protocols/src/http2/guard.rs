@@ -8,9 +8,9 @@
 //! |---|---|
 //! | HEADERS | 1 (an answer brings 1 back) |
 //! | DATA with at least 64 octets, or the end of a stream | 0 |
-//! | DATA with fewer | 1 (in a WebSocket, whose messages are small by nature, 0 once it was passed on) |
+//! | DATA with fewer | 1 (in a WebSocket or a call of gRPC, whose messages are small by nature, 0 once it was passed on) |
 //! | RST_STREAM, PRIORITY, PING, SETTINGS, CONTINUATION, any other | 1 |
-//! | WINDOW_UPDATE | 1 (each 128 octets that were sent bring 1 back) |
+//! | WINDOW_UPDATE | 1 (each 8 octets that were sent bring 1 back) |
 //!
 //! So a reset stream costs 2, and rapid resets end after some 500 of them. The first 1,000 are free, which no honest client needs in one go, and
 //! 100 more each second.
@@ -19,8 +19,9 @@
 const FULL: u32 = 1_000;
 /// What a second brings back.
 const PER_SECOND: u64 = 100;
-/// So many octets sent pay for one WINDOW_UPDATE. Honest receivers send at most two for a frame of data.
-const OCTETS_PER_UPDATE: u64 = 128;
+/// So many octets sent pay for one WINDOW_UPDATE. Honest receivers send at most two for a frame of data, and some (gRPC's) do so for frames of a
+/// few octets: the head of a frame has nine, and a message of gRPC five more.
+const OCTETS_PER_UPDATE: u64 = 8;
 /// DATA below this is charged: less content than what it costs to take it in.
 const SMALL_DATA: u32 = 64;
 
@@ -67,7 +68,7 @@ pub struct Guard {
     /// Octets of the frame's payload that are still to come.
     skip: u32,
     account: u32,
-    /// DATA that was charged, and not passed on as a piece of a WebSocket yet.
+    /// DATA that was charged, and not passed on as a small message yet.
     small: u32,
     credited_ms: u64,
     /// Octets sent that have paid for nothing yet.
@@ -133,7 +134,7 @@ impl Guard {
         self.account = FULL.min(self.account + 1);
     }
 
-    /// So many pieces of a WebSocket were passed on. Only what was charged for such is given back.
+    /// So many pieces of a WebSocket or of a call of gRPC were passed on. Only what was charged for such is given back.
     pub fn passed(&mut self, pieces: u32) {
         let back = pieces.min(self.small);
         self.small -= back;
