@@ -40,9 +40,9 @@ impl Call {
         }
     }
 
-    /// So many pieces of its WebSocket were passed on.
-    pub(crate) fn passed(&self, pieces: u32) {
-        self.watch.passed(pieces);
+    /// A piece of a small message was passed on.
+    pub(crate) fn passed(&self) {
+        self.watch.passed();
     }
 
     /// Nothing of a body will come.

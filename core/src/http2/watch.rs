@@ -44,9 +44,9 @@ impl Watch {
         self.guard.borrow_mut().answered();
     }
 
-    /// Pieces of a WebSocket were passed on.
-    pub(super) fn passed(&self, pieces: u32) {
-        self.guard.borrow_mut().passed(pieces);
+    /// A piece of a small message was passed on.
+    pub(super) fn passed(&self) {
+        self.guard.borrow_mut().passed(1);
     }
 
     /// What it flooded us with.

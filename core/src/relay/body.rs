@@ -15,7 +15,7 @@ use ringway_protocols::grpc::Status;
 use super::side::{Sink, SinkBroken, Source};
 use super::stream_body;
 use crate::grpc;
-use crate::http2::Octets;
+use crate::http2::{Call, Octets};
 use crate::link::Link;
 
 /// Places in the send queue that one step may fill.
@@ -349,8 +349,8 @@ pub(crate) struct Traffic<'x> {
     sending: Cell<bool>,
     /// Nothing of the body was taken from its sender yet.
     untouched: Cell<bool>,
-    /// Pieces that came by HTTP/2 and were put.
-    pieces: Cell<u32>,
+    /// The stream that it comes by, where messages are small by nature: what was passed on is no flood.
+    small_by: Option<&'x Call>,
 }
 
 impl<'x> Traffic<'x> {
@@ -361,7 +361,15 @@ impl<'x> Traffic<'x> {
             moved_us: Cell::new(io::now_us()),
             sending: Cell::new(false),
             untouched: Cell::new(true),
-            pieces: Cell::new(0),
+            small_by: None,
+        }
+    }
+
+    /// Its messages are small by nature, as those of a WebSocket and of gRPC are. `call`: the stream that it comes by, if it does.
+    pub(crate) fn of_small(self, call: Option<&'x Call>) -> Traffic<'x> {
+        Traffic {
+            small_by: call,
+            ..self
         }
     }
 
@@ -396,13 +404,11 @@ impl<'x> Traffic<'x> {
         self.untouched.set(false);
     }
 
+    /// A piece that came by HTTP/2 was put.
     pub(super) fn note_piece(&self) {
-        self.pieces.set(self.pieces.get().saturating_add(1));
-    }
-
-    /// Pieces since it was asked last.
-    pub(super) fn take_pieces(&self) -> u32 {
-        self.pieces.take()
+        if let Some(call) = self.small_by {
+            call.passed();
+        }
     }
 
     pub(super) fn count(&self, payload: u64) {

@@ -21,7 +21,7 @@ use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
 use crate::grpc;
-use crate::http2::{Call, heads};
+use crate::http2::heads;
 use crate::link::Link;
 use crate::outcome::Flag;
 use crate::policy::{Admitted, limit_of_body};
@@ -86,8 +86,10 @@ pub(crate) async fn relay(
     let timeouts = exchange.route(admitted.route()).timeouts;
     let limit = limit_of_body(exchange, admitted.route());
     let mut upload = upload(exchange, &upstream, limit);
+    let small_by = exchange.facts().grpc.is_some().then(|| caller.call());
+    let small_by = small_by.flatten();
     let progress = Progress {
-        up: Traffic::new(&caller.received),
+        up: Traffic::new(&caller.received).of_small(small_by),
         down: Traffic::new(&caller.sent),
         uploaded: Cell::new(upload.is_done()),
         whole: Cell::new(upload.is_done()),
@@ -136,12 +138,9 @@ pub(crate) async fn relay(
         };
         let who = exchange.who();
         let up = pin!(pump(&mut upload, who.source(), asked.sink(), &progress.up));
-        // Messages of gRPC are small by nature, as those of a WebSocket are: what was passed on is no flood.
-        let is_grpc = exchange.facts().grpc.is_some();
-        let small = who.caller.call().filter(|_| is_grpc);
         let down = pin!(download(exchange, admitted, asked, &progress));
         let gone = |cx: &mut Context<'_>| who.poll_gone(cx);
-        both(up, down, &patience, gone, asked.sink(), small).await
+        both(up, down, &patience, gone, asked.sink()).await
     };
     exchange.facts_mut().body_begun |= !progress.up.is_untouched();
     match (end, upstream) {
@@ -276,7 +275,6 @@ async fn both(
     patience: &Patience<'_>,
     client_gone: impl Fn(&mut Context<'_>) -> Poll<()>,
     upstream: Sink<'_>,
-    small: Option<&Call>,
 ) -> Result<Answered, Ended> {
     let progress = patience.progress;
     poll_fn(|cx| {
@@ -294,9 +292,6 @@ async fn both(
             upstream.submit();
             progress.uploaded.set(true);
             progress.asked_us.set(io::now_us());
-        }
-        if let Some(call) = small {
-            call.passed(progress.up.take_pieces());
         }
         if let Poll::Ready(end) = down.as_mut().poll(cx) {
             return Poll::Ready(end.map_err(Ended::Down));

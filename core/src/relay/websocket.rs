@@ -178,7 +178,8 @@ async fn streamed(
         link.into_iter().for_each(|link| link.clear_deadline());
     }
     let caller = exchange.caller;
-    let (up, down) = (Traffic::new(&caller.received), Traffic::new(&caller.sent));
+    let up = Traffic::new(&caller.received).of_small(caller.call());
+    let down = Traffic::new(&caller.sent);
     let end = between(exchange, (from, to), (&up, &down), idle_ms).await;
     let after = ended(exchange, end, upstream, idle_ms);
     if after != After::KeepAlive
@@ -217,9 +218,6 @@ async fn between(
                 return Poll::Ready(end.or_else(|gone| over_if(back_ended, gone)));
             }
             there_ended = true;
-        }
-        if let Some(call) = who.caller.call() {
-            call.passed(up.take_pieces());
         }
         if !back_ended && let Poll::Ready(end) = back.as_mut().poll(cx) {
             end.map_err(|end| broken(&end, Gone::Upstream, Gone::Client))?;
