@@ -73,6 +73,11 @@ impl<'s> Findings<'s> {
         self.push(Severity::Error, span, fault.what, fault.help);
     }
 
+    /// What was read from the text there, or nothing and its fault is told.
+    pub(crate) fn judged<T>(&mut self, span: Span, read: Result<T, Fault>) -> Option<T> {
+        read.map_err(|fault| self.fault(span, fault)).ok()
+    }
+
     pub(crate) fn warn(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
         self.push(Severity::Warning, span, message.into(), help);
     }

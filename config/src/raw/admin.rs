@@ -43,16 +43,11 @@ fn read_bind(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<AdminB
         "an address like \"127.0.0.1:9901\" or \"unix:/path\"",
         findings,
     )?;
-    match address::admin(&text.value) {
-        Ok(value) => Some(At {
-            value,
-            span: text.span,
-        }),
-        Err(fault) => {
-            findings.fault(text.span, fault);
-            None
-        }
-    }
+    let value = findings.judged(text.span, address::admin(&text.value))?;
+    Some(At {
+        value,
+        span: text.span,
+    })
 }
 
 /// Any secret: a text, `{ file = … }` or `{ env = … }`.

@@ -40,16 +40,11 @@ pub(crate) fn read(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<
         }),
         None => address::bind(&text.value).map(Bind::Tcp),
     };
-    match read {
-        Ok(value) => Some(At {
-            value,
-            span: text.span,
-        }),
-        Err(fault) => {
-            findings.fault(text.span, fault);
-            None
-        }
-    }
+    let value = findings.judged(text.span, read)?;
+    Some(At {
+        value,
+        span: text.span,
+    })
 }
 
 fn read_unix(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<UnixBind> {
@@ -66,13 +61,8 @@ fn read_unix(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<UnixBind>
         return None;
     };
     let path = unix.text("a path like \"/run/app.sock\"", findings)?;
-    let path = match socket_path(path.value.strip_prefix("unix:").unwrap_or(&path.value)) {
-        Ok(path) => path,
-        Err(fault) => {
-            findings.fault(path.span, fault);
-            return None;
-        }
-    };
+    let read = socket_path(path.value.strip_prefix("unix:").unwrap_or(&path.value));
+    let path = findings.judged(path.span, read)?;
     let mut bind = UnixBind {
         path,
         mode: defaults::SOCKET_MODE,
@@ -104,9 +94,7 @@ fn checked<T>(
     findings: &mut Findings<'_>,
 ) -> Option<T> {
     let text = field.text(wanted, findings)?;
-    read(&text.value)
-        .map_err(|fault| findings.fault(text.span, fault))
-        .ok()
+    findings.judged(text.span, read(&text.value))
 }
 
 /// Octal, as `chmod` has it.

@@ -179,20 +179,15 @@ fn read_endpoint(field: &Field<'_>, findings: &mut Findings<'_>) -> Option<At<En
         field.clone()
     };
     let text = address.text("an address like \"10.0.0.1:80\"", findings)?;
-    match address::endpoint(&text.value) {
-        Ok(address) => Some(At {
-            value: Endpoint {
-                address,
-                weight,
-                backup,
-            },
-            span: text.span,
-        }),
-        Err(fault) => {
-            findings.fault(text.span, fault);
-            None
-        }
-    }
+    let address = findings.judged(text.span, address::endpoint(&text.value))?;
+    Some(At {
+        value: Endpoint {
+            address,
+            weight,
+            backup,
+        },
+        span: text.span,
+    })
 }
 
 fn read_limits(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<ClusterLimits> {

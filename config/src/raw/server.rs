@@ -102,13 +102,7 @@ pub(crate) fn read_cidr(field: &Field<'_>, findings: &mut Findings<'_>) -> Optio
 }
 
 fn read_block(text: &At<String>, findings: &mut Findings<'_>) -> Option<Cidr> {
-    match cidr(&text.value) {
-        Ok(block) => Some(block),
-        Err(fault) => {
-            findings.fault(text.span, fault);
-            None
-        }
-    }
+    findings.judged(text.span, cidr(&text.value))
 }
 
 /// A pseudonym of Via is a token (RFC 9110 §5.6.2).
