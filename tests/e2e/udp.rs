@@ -1,6 +1,7 @@
 //! Listeners of datagrams: `udp = "cluster"`. How a datagram is received and sent is the runtime's affair (its own tests).
 
 use ringway_tests::{Io, PATIENCE, Proxy, Setup, both_drivers, until};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
@@ -154,7 +155,23 @@ fn start(io: Io, text: &str) -> (Proxy, SocketAddr) {
 /// An address on which nobody listens.
 fn nobody() -> SocketAddr {
     let gone = UdpSocket::bind(LOOPBACK).expect("a free port");
-    gone.local_addr().expect("its address")
+    let address = gone.local_addr().expect("its address");
+    drop(gone);
+    await_nobody(address);
+    address
+}
+
+/// Wait until nobody listens there any more. A socket that was closed here lives on in a process that another test is just starting, from its fork to
+/// its exec, and takes datagrams of which nobody hears until then.
+fn await_nobody(address: SocketAddr) {
+    let probe = Client::of(address);
+    until("nobody to listen", PATIENCE, || {
+        // Of what an earlier one met, loopback has told by the time that it is sent.
+        let refused = |sent: std::io::Result<usize>| {
+            sent.is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused)
+        };
+        refused(probe.0.send(b"anybody?")).then_some(())
+    });
 }
 
 fn await_dropped(proxy: &Proxy, reason: &str, at_least: f64) {
@@ -285,6 +302,7 @@ both_drivers! {
         let client = Client::of(address);
         assert_eq!(client.asks(b"one"), b"one");
         drop(origin);
+        await_nobody(place);
         client.send(b"two");
         proxy.await_access("of the session", |line| line["flag"] == "UR");
         let _back = Responder::at(place, |bytes| vec![bytes.to_vec()]);
