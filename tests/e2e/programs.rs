@@ -1,6 +1,5 @@
 //! Other people's programs at one end or the other, where they are installed. Not what is asked of them.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 /// Ended with the test.
@@ -40,6 +39,5 @@ pub(crate) fn is_there(program: &str, arguments: &[&str], what: &str) -> bool {
 
 /// A port that nobody had a moment ago; most programs cannot be asked which one they took.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
-    listener.local_addr().expect("it is bound").port()
+    ringway_tests::nobody().port()
 }

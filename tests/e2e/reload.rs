@@ -3,9 +3,9 @@
 use crate::upgrade::{echoing, upgraded};
 use crate::{request, web};
 use ringway_tests::{
-    Client, End, Gate, Origin, PATIENCE, Proxy, Setup, both_drivers, front, get, until,
+    Client, End, Gate, Origin, PATIENCE, Proxy, Setup, both_drivers, front, get, nobody, until,
 };
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 /// One route for everything that answers with this text.
 fn says(text: &str) -> String {
@@ -189,7 +189,7 @@ both_drivers! {
     }
 
     fn an_address_may_become_the_unspecified_one(io) {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let free = nobody();
         let text = |ip: &str, body: &str| format!("[listeners.web]\nbind = \"{ip}:{}\"\n", free.port()) + &says(body);
         let proxy = Proxy::start(io, &text("127.0.0.1", "loopback"));
         assert_eq!(get(free, "/").text(), "loopback");

@@ -1,9 +1,10 @@
 //! Listeners of bytes: `tcp = "cluster"`. How the bytes are moved is the runtime's affair (its own tests).
 
 use ringway_tests::{
-    Client, End, Gate, Io, Origin, PATIENCE, Pattern, Proxy, Setup, Visit, both_drivers, until,
+    Client, End, Gate, Io, Origin, PATIENCE, Pattern, Proxy, Setup, Visit, both_drivers, nobody,
+    until,
 };
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 /// A listener `db` on a free port for these endpoints; `own` are lines of the listener, `more` of the cluster.
 fn db(endpoints: &[SocketAddr], own: &str, more: &str) -> String {
@@ -37,12 +38,6 @@ fn send_back(visit: &mut Visit) {
 /// Sends back each byte that comes.
 fn echo() -> Origin {
     Origin::start(send_back)
-}
-
-/// An address on which nobody listens: connecting is refused.
-fn nobody() -> SocketAddr {
-    let gone = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    gone.local_addr().expect("its address")
 }
 
 /// A thousand, or as many as open files allow: each takes two of ours, and another driver's test runs beside.

@@ -2,7 +2,7 @@
 
 use ringway_tests::{Io, PATIENCE, Proxy, Setup, both_drivers, until};
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -343,9 +343,7 @@ both_drivers! {
 
     fn one_port_number_serves_tcp_and_udp(io) {
         let origin = Responder::echo();
-        let tcp = TcpListener::bind(LOOPBACK).expect("a free port");
-        let port = tcp.local_addr().expect("its address");
-        drop(tcp);
+        let port = ringway_tests::nobody();
         let text = dns(&port.to_string(), &[origin.address], "", "");
         let with_tcp = format!("{}{text}", OTHER.replace("127.0.0.1:0", &port.to_string()));
         let (proxy, address) = start(io, &with_tcp);

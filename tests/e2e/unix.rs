@@ -1,6 +1,8 @@
 //! Unix sockets to listen on: files with their permissions, abstract names, reload, stop. Endpoints behind them are in `upstreams.rs`.
 
-use ringway_tests::{Client, Origin, PATIENCE, Scratch, Setup, Socket, Wire, both_drivers, until};
+use ringway_tests::{
+    Client, Origin, PATIENCE, Scratch, Setup, Socket, Wire, await_refused, both_drivers, until,
+};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -132,6 +134,7 @@ both_drivers! {
         assert!(std::fs::metadata(&living).expect("it").file_type().is_socket());
         assert_eq!(std::fs::read_to_string(&file).expect("it"), "text");
         drop(listener);
+        await_refused(|| UnixStream::connect(&living));
         proxy.reload(&web(&quoted(&living)));
         assert_eq!(connect(&living).get("/").text(), "ok");
     }

@@ -42,7 +42,7 @@ pub use socket::Socket;
 pub use table::{Row, Rows};
 pub use text::{latin1, shown};
 pub use tls::{Authority, Leaf, Made, TlsStream};
-pub use wait::{PATIENCE, until};
+pub use wait::{PATIENCE, await_refused, nobody, until};
 pub use wire::{Body, Field, Framing, Head, Wire, WireError};
 
 /// Which driver the proxy is told to use.

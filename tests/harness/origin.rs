@@ -4,7 +4,7 @@
 use crate::gate::Gate;
 use crate::socket::Socket;
 use crate::tls::TlsStream;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, await_refused};
 use crate::wire::{Body, Field, Framing, Head, Wire, WireError};
 use ringway_tls::Acceptor;
 use socket2::SockRef;
@@ -406,6 +406,14 @@ impl Origin {
 
     /// Stop listening, so that connecting is refused; connections stay.
     pub fn stop_listening(&mut self) {
+        self.stop_accepting();
+        match &self.path {
+            Some(path) => await_refused(|| UnixStream::connect(path)),
+            None => await_refused(|| TcpStream::connect(self.address)),
+        }
+    }
+
+    fn stop_accepting(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
         match &self.path {
             Some(path) => drop(UnixStream::connect(path)),
@@ -419,7 +427,7 @@ impl Origin {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        self.stop_listening();
+        self.stop_accepting();
         self.close_connections();
     }
 }
