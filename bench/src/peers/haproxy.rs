@@ -20,8 +20,10 @@ pub(super) const KIND: Kind = Kind {
 
 /// By its own judgement, which may be never.
 pub(super) const SPLICE: &str = "  option splice-auto\n";
-/// In any case. (It takes a second section of global settings.)
-pub(super) const ALWAYS_SPLICE: &str =
+/// In any case.
+pub(super) const ALWAYS_SPLICE: &str = "  option splice-request\n  option splice-response\n";
+/// Through pipes of 1 MiB. (It takes a second section of global settings.)
+pub(super) const LARGE_PIPES: &str =
     "  option splice-request\n  option splice-response\nglobal\n  tune.pipesize 1048576\n";
 
 fn arguments(job: Job<'_>) -> Vec<String> {

@@ -118,8 +118,10 @@ pub(crate) const ORIGIN_SOCKET: &str = "origin.sock";
 
 /// HAProxy that copies bytes even where it could splice them.
 const HAPROXY_COPIES: &str = "haproxy-copy";
-/// HAProxy that splices whatever comes, through pipes as large as Ringway's.
+/// HAProxy that splices whatever comes, through pipes of its default size.
 const HAPROXY_SPLICES: &str = "haproxy-splice";
+/// The same, through pipes as large as Ringway's.
+const HAPROXY_LARGE_PIPES: &str = "haproxy-splice-1m";
 
 /// Is it Ringway run in another way, not another build?
 pub(crate) fn is_same_program(name: &str) -> bool {
@@ -250,6 +252,7 @@ impl Subject {
         let splicing = match self.name.as_str() {
             HAPROXY_COPIES => "",
             HAPROXY_SPLICES => haproxy::ALWAYS_SPLICE,
+            HAPROXY_LARGE_PIPES => haproxy::LARGE_PIPES,
             _ => haproxy::SPLICE,
         };
         for (_, text) in &mut files {
