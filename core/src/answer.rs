@@ -81,7 +81,7 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
         );
     }
     if let Some(call) = exchange.caller.call() {
-        return send_by_http2(&reply, exchange, call);
+        return send_by_http2(&reply, exchange, call).await;
     }
     let facts = exchange.facts();
     let request = facts.parsed.then(|| exchange.request());
@@ -129,16 +129,32 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
     }
 }
 
-/// The same on a stream. The rest of the request's body, if there is one, is refused by the library when the stream is let go.
-fn send_by_http2(reply: &Reply, exchange: &mut Exchange<'_>, call: &Call) -> After {
+/// The same on a stream. What is left of the request's body is read where it is little, so that what the client still sends finds a stream; else
+/// the library refuses it when the stream is let go.
+async fn send_by_http2(reply: &Reply, exchange: &mut Exchange<'_>, call: &Call) -> After {
     let mut out = OutBuf::take();
     let status = write(reply, exchange, ClientConnection::KeepAlive, &mut out);
     let end = memchr::memmem::find(&out, b"\r\n\r\n").map_or(out.len(), |at| at + 4);
     let (head, body) = out.split_at(end);
-    match call.answer_whole(heads::response(status, head), Bytes::copy_from_slice(body)) {
-        true => After::KeepAlive,
-        false => After::Abort,
+    if !call.answer_whole(heads::response(status, head), Bytes::copy_from_slice(body)) {
+        return After::Abort;
     }
+    drop(out);
+    let facts = exchange.facts();
+    let request = facts.parsed.then(|| exchange.request());
+    let is_little = match request.map_or(BodyFraming::None, |r| r.framing()) {
+        BodyFraming::None => false,
+        BodyFraming::Length(n) => n <= DISCARD_BYTES,
+        BodyFraming::Chunked | BodyFraming::UntilClose => true,
+    };
+    // Who waits for a 100 has not sent it, and will not.
+    let is_awaited = request.is_some_and(|r| r.expects_continue());
+    if is_little && !is_awaited && !reply.close {
+        let body_ms = exchange.listener().body_ms;
+        // Boxed: few exchanges come here, and none should be larger for it.
+        Box::pin(call.discard(DISCARD_BYTES as usize, body_ms)).await;
+    }
+    After::KeepAlive
 }
 
 /// Write it, and note the status that is sent: a call of gRPC is told a failure in fields, with status 200.

@@ -1,7 +1,10 @@
 //! A client of HTTP/2 that sends frames octet by octet, as no library would, and reads what comes back. It knows no streams and no state; header blocks
 //! it writes are literals, and of those that come it reads a status of the static table.
 
+use crate::socket::Socket;
+use crate::tls::TlsStream;
 use crate::wait::PATIENCE;
+use ringway_tls::Connector;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -132,7 +135,7 @@ pub fn get_block(path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
 
 /// A connection.
 pub struct Frames {
-    socket: TcpStream,
+    socket: Socket,
     buffer: Vec<u8>,
 }
 
@@ -146,15 +149,25 @@ impl Frames {
     /// Over a connection that stands, for those with options of their own.
     pub fn over(socket: TcpStream) -> Frames {
         socket.set_nodelay(true).expect("TCP_NODELAY");
-        socket
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a time for reads");
-        socket
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a time for writes");
-        Frames {
-            socket,
+        let frames = Frames {
+            socket: Socket::Tcp(socket),
             buffer: Vec::new(),
+        };
+        frames.socket.set_timeout(PATIENCE);
+        frames
+    }
+
+    /// Connect by TLS to `localhost` and send nothing. The connector names the protocols.
+    pub fn bare_tls(address: SocketAddr, connector: &Connector) -> Frames {
+        let Frames { socket, buffer } = Frames::bare(address);
+        let Socket::Tcp(socket) = socket else {
+            unreachable!("it is made of TCP");
+        };
+        let stream = TlsStream::connect(socket, connector, "localhost");
+        let stream = stream.unwrap_or_else(|e| panic!("no TLS with {address}: {e}"));
+        Frames {
+            socket: Socket::Tls(Box::new(stream)),
+            buffer,
         }
     }
 
@@ -260,7 +273,7 @@ impl Frames {
 
     /// Nothing more will be sent.
     pub fn half_close(&self) {
-        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+        self.socket.shutdown(std::net::Shutdown::Write);
     }
 
     fn take(&mut self, n: usize) -> Option<Vec<u8>> {

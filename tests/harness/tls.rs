@@ -111,13 +111,18 @@ impl Authority {
 
     /// A client that believes it, and shows `made`.
     pub fn connector(&self, made: Option<&Made>) -> Connector {
+        self.connector_for(&[], made)
+    }
+
+    /// The same, naming these protocols by ALPN.
+    pub fn connector_for(&self, alpn: &[&str], made: Option<&Made>) -> Connector {
         let demand = Demand {
             verify: Verify::By(self.trust()),
             name: None,
             identities: Vec::new(),
             pair: made.map(Made::pair),
             min_version: Version::Tls12,
-            alpn: Vec::new(),
+            alpn: alpn.iter().map(|p| p.as_bytes().to_vec()).collect(),
         };
         // Who a mesh's certificate names is the proxy's to say in these tests: any name is asked for, none is compared.
         Connector::new(&demand).expect("a connector")

@@ -1,6 +1,7 @@
 //! What an exchange has of a client that asks by HTTP/2: a stream. Its request's body comes here, its answer goes out here. Not the connection.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Response};
+use ringway_io as io;
 
 use super::{Octets, Sending, Watch};
 
@@ -48,6 +50,27 @@ impl Call {
     /// Nothing of a body will come.
     pub(crate) fn is_bodyless(&self) -> bool {
         self.body.borrow().is_end_stream()
+    }
+
+    /// Read the rest of the request's body and drop it, up to `most` bytes and for so long in all.
+    pub(crate) async fn discard(&self, mut most: usize, ms: u32) {
+        let alarm = io::Alarm::new();
+        alarm.set(ms);
+        poll_fn(|cx| {
+            let mut body = self.body.borrow_mut();
+            loop {
+                match body.poll_data(cx) {
+                    Poll::Ready(Some(Ok(piece))) if piece.len() <= most => {
+                        most -= piece.len();
+                        let _ = body.flow_control().release_capacity(piece.len());
+                    }
+                    // Too much, or the end of the body or of the stream.
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => return alarm.poll(cx),
+                }
+            }
+        })
+        .await;
     }
 
     /// Ready when the client has taken its request back, or is gone.

@@ -64,8 +64,11 @@ pub(crate) async fn serve(client: Client, lane: Rc<Lane>, seat: SessionSeat) {
     let face = Face::new(Held::Client(client.clone()), watch);
     let handshake = builder().handshake::<_, Octets>(face).await;
     client.stream.clear_deadline();
-    if let Ok(connection) = handshake {
-        io::pooled(run(connection, &session)).await;
+    match handshake {
+        Ok(connection) => io::pooled(run(connection, &session)).await,
+        Err(error) if error.is_go_away() => session.blame(&error),
+        // The client has gone, or was silent for too long.
+        Err(_) => {}
     }
     // What was said last is read before a reset can destroy it.
     client.stream.linger(LINGER_BYTES, LINGER_MS).await;

@@ -2,6 +2,7 @@
 
 mod clients;
 mod hostile;
+mod http2;
 mod identity;
 mod live;
 mod peers;
