@@ -30,6 +30,7 @@ pub(crate) const LISTENER_TIMEOUTS: ListenerTimeouts = ListenerTimeouts {
     body: Duration::from_secs(30),
     handshake: Duration::from_secs(10),
     detect: Duration::from_secs(1),
+    max_age: None,
 };
 pub(crate) const SOCKET_MODE: u32 = 0o660;
 pub(crate) const DETECT: bool = false;
@@ -39,6 +40,7 @@ pub(crate) const LISTENER_LIMITS: ListenerLimits = ListenerLimits {
     target_bytes: 16 << 10,
     body: None,
     connections: None,
+    max_requests: None,
 };
 pub(crate) const UDP_IDLE: Duration = Duration::from_secs(60);
 pub(crate) const UDP_SESSIONS: u32 = 10_000;
@@ -201,6 +203,11 @@ fn listener() -> Vec<Default> {
             "What has not begun by then is waiting for the server to speak; longer would be felt with each connection of such a protocol.",
         ),
         row(
+            "[listeners.x] timeouts.max_age",
+            or_none(timeouts.max_age, time),
+            "A connection that works is worth keeping. Where clients should look around again now and then (balancers in front, new workers), an hour does it; each ends up to a tenth earlier, so that not all come back at once.",
+        ),
+        row(
             "[listeners.x] bind.mode",
             text(&format!("{SOCKET_MODE:04o}")),
             "Owner and group of the socket's file may connect, not everybody on the machine.",
@@ -239,6 +246,11 @@ fn listener() -> Vec<Default> {
             "[listeners.x] limits.connections",
             or_none(limits.connections, |count| count.to_string()),
             "The limit of open files is the bound until one is written.",
+        ),
+        row(
+            "[listeners.x] limits.max_requests",
+            or_none(limits.max_requests, |count| count.to_string()),
+            "As for timeouts.max_age, which says the same in time.",
         ),
         row(
             "[listeners.x] udp: timeouts.idle",

@@ -58,6 +58,7 @@ fn the_minimal_file_gets_every_default() {
             body: seconds(30),
             handshake: seconds(10),
             detect: seconds(1),
+            max_age: None,
         }
     );
     assert_eq!(
@@ -68,6 +69,7 @@ fn the_minimal_file_gets_every_default() {
             target_bytes: 16384,
             body: None,
             connections: None,
+            max_requests: None,
         }
     );
     assert_eq!(listener.to, None);
@@ -167,7 +169,10 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
         ),
         table("[admin] ", &["bind", "token"]),
         table("[access_log] ", &["to"]),
-        table("[listeners.x] timeouts.", &["headers", "idle", "body"]),
+        table(
+            "[listeners.x] timeouts.",
+            &["headers", "idle", "body", "max_age"]
+        ),
         table(
             "[listeners.x] limits.",
             &[
@@ -175,7 +180,8 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
                 "headers",
                 "target_bytes",
                 "body",
-                "connections"
+                "connections",
+                "max_requests"
             ]
         ),
         table("[listeners.x] timeouts.", &["handshake"]),

@@ -17,6 +17,7 @@ use crate::plan::Speaks;
 use crate::proxied::Ends;
 use crate::sockets::NewDoor;
 use crate::spread::{Crowd, Fresh, Handed, Inside};
+use crate::term::Term;
 
 /// A pause after an accept that failed for a reason of its own (exhaustion is waited for in the runtime): long enough not to
 /// spin, short enough not to be noticed.
@@ -193,8 +194,11 @@ fn serve(fresh: Fresh, door: Inside, lane: &Rc<Lane>) -> std::io::Result<()> {
         return Ok(());
     };
     let peer = peer.as_socket().map(|a| a.ip().to_canonical());
+    let (plan, listener) = door.plan();
+    let term = Term::new(&plan.plan.listeners[listener], || lane.roll());
     let client = Client {
         stream: stream.into(),
+        term,
         peer,
         ends: OnceCell::new(),
         door,
@@ -214,8 +218,25 @@ pub(crate) struct Client {
     /// Both ends with their ports, where somebody asked.
     pub(crate) ends: OnceCell<Box<Ends>>,
     pub(crate) door: Inside,
+    pub(crate) term: Term,
     /// Its place among the clients of the whole process.
     _in_process: Permit,
     /// Its place in the listener's `limits.connections`.
     _in_listener: Option<Permit>,
+}
+
+impl Client {
+    /// Its session takes no further requests: the process or its listener is going away, or it has served as long as it may.
+    pub(crate) fn is_ending(&self, lane: &Lane) -> bool {
+        if lane.is_draining() || self.door.is_closed() {
+            return true;
+        }
+        let over = self.term.over();
+        if let Some(by) = over
+            && self.term.is_news()
+        {
+            self.door.cells().of(lane.index).retired(by);
+        }
+        over.is_some()
+    }
 }

@@ -101,8 +101,7 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
     let keep = !reply.close
         && rest.is_some()
         && request.is_some_and(|r| r.keep_alive())
-        && !exchange.lane.is_draining()
-        && !exchange.client.door.is_closed();
+        && !exchange.client.is_ending(exchange.lane);
     let connection = if keep {
         ClientConnection::KeepAlive
     } else {

@@ -33,5 +33,6 @@ mod socket_file;
 mod sockets;
 mod spread;
 pub mod start;
+mod term;
 mod turns;
 mod upstream;

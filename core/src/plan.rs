@@ -62,6 +62,9 @@ pub(crate) struct ListenerPlan {
     pub(crate) body_ms: u32,
     pub(crate) handshake_ms: u32,
     pub(crate) detect_ms: u32,
+    /// How long a connection serves, in time and in requests.
+    pub(crate) max_age_ms: Option<u32>,
+    pub(crate) max_requests: Option<u32>,
     pub(crate) limits: HeadLimits,
     pub(crate) body_limit: Option<u64>,
     /// Client connections over all workers.

@@ -39,6 +39,7 @@ mod stop;
 mod stopping;
 mod streaming;
 mod tcp;
+mod terms;
 mod timeouts;
 mod tls;
 mod udp;

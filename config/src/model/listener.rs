@@ -83,6 +83,8 @@ pub struct ListenerTimeouts {
     pub handshake: Duration,
     /// What a connection begins with, where that is looked for; then it is taken for bytes.
     pub detect: Duration,
+    /// A connection of HTTP, from its accept; it ends between two requests. None: no limit.
+    pub max_age: Option<Duration>,
 }
 
 /// How much a client may send.
@@ -98,4 +100,6 @@ pub struct ListenerLimits {
     pub body: Option<u64>,
     /// Client connections over all workers; sessions of a UDP listener.
     pub connections: Option<u32>,
+    /// Requests of one connection; it ends with the answer to the last. None: no limit.
+    pub max_requests: Option<u32>,
 }

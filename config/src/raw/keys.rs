@@ -29,9 +29,9 @@ tables! {
     LISTENER: "[listeners.x]", ["bind", "timeouts", "limits", "to", "tcp", "detect", "udp", "responses", "proxy_protocol", "intercept", "tls", "redirect", "policies"],
         ["protocol"];
     UNIX_BIND: "`bind` of [listeners.x]", ["unix", "mode", "owner"], [];
-    LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body", "connect", "handshake", "detect"], [];
+    LISTENER_TIMEOUTS: "`timeouts` of [listeners.x]", ["headers", "idle", "body", "connect", "handshake", "detect", "max_age"], [];
     LISTENER_LIMITS: "`limits` of [listeners.x]",
-        ["connections", "header_bytes", "headers", "target_bytes", "body"], ["per_ip"];
+        ["connections", "header_bytes", "headers", "target_bytes", "body", "max_requests"], ["per_ip"];
     ROUTE: "[[routes]]",
         ["name", "match", "to", "split_by", "redirect", "respond", "headers", "response_headers", "rewrite", "timeouts", "limits", "policies", "allow", "enforce"],
         ["retry", "rate_limit", "compress", "jwt", "hedge", "mirror"];

@@ -96,7 +96,7 @@ pub(crate) fn read(
         &keys::LISTENER_TIMEOUTS,
         findings,
         |table, findings| {
-            note(&table, &["headers", "body"], &mut http_keys);
+            note(&table, &["headers", "body", "max_age"], &mut http_keys);
             note(&table, &["connect"], &mut tcp_keys);
             handshake = table.place_of("handshake");
             note(&table, &["detect"], &mut detect_keys);
@@ -108,8 +108,14 @@ pub(crate) fn read(
         &keys::LISTENER_LIMITS,
         findings,
         |table, findings| {
-            let of_heads = ["header_bytes", "headers", "target_bytes", "body"];
-            note(&table, &of_heads, &mut http_keys);
+            let of_requests = [
+                "header_bytes",
+                "headers",
+                "target_bytes",
+                "body",
+                "max_requests",
+            ];
+            note(&table, &of_requests, &mut http_keys);
             read_limits(table, findings)
         },
     );
@@ -217,6 +223,7 @@ fn read_timeouts(mut table: Table<'_>, findings: &mut Findings<'_>) -> Timeouts 
     let mut take = |key| table.take(key)?.duration(Zero::Refused, findings);
     let (headers, idle, body) = (take("headers"), take("idle"), take("body"));
     let (connect, handshake, detect) = (take("connect"), take("handshake"), take("detect"));
+    let max_age = take("max_age");
     table.finish(findings);
     let built_in = defaults::LISTENER_TIMEOUTS;
     Timeouts {
@@ -226,6 +233,7 @@ fn read_timeouts(mut table: Table<'_>, findings: &mut Findings<'_>) -> Timeouts 
             body: body.unwrap_or(built_in.body),
             handshake: handshake.unwrap_or(built_in.handshake),
             detect: detect.unwrap_or(built_in.detect),
+            max_age: max_age.or(built_in.max_age),
         },
         connect,
         idle,
@@ -257,6 +265,9 @@ fn read_limits(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<Limi
     let narrow = |value: u64| u32::try_from(value).ok();
     if let Some(field) = table.take("connections") {
         limits.connections = field.number_u32(1..=u32::MAX, findings);
+    }
+    if let Some(field) = table.take("max_requests") {
+        limits.max_requests = field.number_u32(1..=u32::MAX, findings);
     }
     if let Some(field) = table.take("header_bytes") {
         let read = field.size(HEAD_BYTES, findings).and_then(narrow);

@@ -376,6 +376,8 @@ impl Assembler {
             body_ms: millis(listener.timeouts.body),
             handshake_ms: millis(listener.timeouts.handshake),
             detect_ms: millis(listener.timeouts.detect),
+            max_age_ms: listener.timeouts.max_age.map(millis),
+            max_requests: limits.max_requests,
             limits: HeadLimits {
                 head_bytes: limits.header_bytes,
                 fields: limits.headers,

@@ -16,6 +16,7 @@ use ringway_protocols::proxy_header::ProxyFault;
 use super::count::{Count, Endings, Histogram, Level};
 use super::handshake::{Handshake, Handshakes};
 use super::lost::Lost;
+use super::retired::Retired;
 use crate::outcome::Flag;
 use crate::proxied;
 
@@ -246,6 +247,7 @@ pub struct ListenerCell {
     pub(super) opened: Count,
     pub(super) closed: Count,
     pub(super) refused: Count,
+    pub(super) retired: [Count; Retired::ALL.len()],
     pub(super) loops: Count,
     pub(super) timeouts: [Count; ClientTimeout::ALL.len()],
     pub(super) protocol_errors: [Count; PROTOCOL_ERRORS],
@@ -262,6 +264,7 @@ impl Default for ListenerCell {
             opened: Count::default(),
             closed: Count::default(),
             refused: Count::default(),
+            retired: Default::default(),
             loops: Count::default(),
             timeouts: Default::default(),
             protocol_errors: std::array::from_fn(|_| Count::default()),
@@ -288,6 +291,11 @@ impl ListenerCell {
     /// A connection was closed at once because the listener's limit was reached.
     pub fn refused_connection(&self) {
         self.refused.add(1);
+    }
+
+    /// A client's connection was told to end.
+    pub fn retired(&self, by: Retired) {
+        self.retired[by as usize].add(1);
     }
 
     /// An intercepted connection was refused because it was going to us.

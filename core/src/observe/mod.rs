@@ -14,6 +14,7 @@ pub mod process_log;
 pub mod registry;
 mod render;
 pub mod request_id;
+mod retired;
 
 pub use access_log::{AccessLog, LogWriter, Record};
 pub use cells::{
@@ -26,3 +27,4 @@ pub use registry::{
     CertificateGauge, ClusterGauges, EndpointGauges, GateGauges, Gauges, NoGauges, Registry,
 };
 pub use request_id::{Dice, RequestIds};
+pub use retired::Retired;

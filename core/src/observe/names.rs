@@ -103,6 +103,7 @@ metrics! {
     LISTENER_OPENED = counter("ringway_listener_connections_total", &["listener"], "Client connections accepted.");
     LISTENER_OPEN = gauge("ringway_listener_connections", &["listener"], "Client connections open now.");
     LISTENER_REFUSED = counter("ringway_listener_connections_refused_total", &["listener"], "Client connections closed at once because the listener's limit was reached.");
+    LISTENER_RETIRED = counter("ringway_listener_connections_retired_total", &["listener", "by"], "Connections of HTTP that were told to end because they had served their time (age) or so many requests (requests).");
     LISTENER_LOOPS = counter("ringway_listener_loops_total", &["listener"], "Intercepted connections refused because they were going to one of our own listeners.");
     LISTENER_TIMEOUTS = counter("ringway_listener_timeouts_total", &["listener", "kind"], "Deadlines that clients missed: headers, idle (a kept connection without a next request), body or handshake (a ClientHello).");
     LISTENER_ERRORS = counter("ringway_listener_protocol_errors_total", &["listener", "error"], "Requests refused because their bytes were not valid HTTP or above a limit, and connections refused for their PROXY header or ClientHello, or cut off for a flood of HTTP/2 frames, by fault.");

@@ -15,6 +15,7 @@ use super::handshake::{HANDSHAKE_LABELS, Handshakes};
 use super::lost::Lost;
 use super::names::{self, Metric};
 use super::registry::{Book, GateGauges, Gauges, Names, OTHER, Registry};
+use super::retired::Retired;
 use crate::outcome::Flag;
 
 /// Lines of a histogram: its buckets, sum and count.
@@ -28,9 +29,10 @@ pub(super) const ROUTE_SERIES: usize = CLASSES.len() + HISTOGRAM_SERIES + 2;
 pub(super) const CLUSTER_SERIES: usize =
     CLASSES.len() + HISTOGRAM_SERIES + 2 + 2 + 3 + 1 + 3 + 2 + 6;
 
-/// Lines of a listener: opened, open, refused, loops, timeouts, protocol errors, guesses, datagrams in, out and lost, handshakes.
+/// Lines of a listener: opened, open, refused, retired, loops, timeouts, protocol errors, guesses, datagrams in, out and lost, handshakes.
 pub(super) fn listener_series() -> usize {
-    4 + ClientTimeout::ALL.len()
+    4 + Retired::ALL.len()
+        + ClientTimeout::ALL.len()
         + PROTOCOL_ERROR_LABELS.len()
         + Guess::ALL.len()
         + 2
@@ -312,6 +314,13 @@ fn listeners(page: &mut Page, names: &Names) {
     page.each(&names::LISTENER_REFUSED, book, |l| {
         l.sum(|c| c.refused.get())
     });
+    page.family(&names::LISTENER_RETIRED);
+    for cells in book.shown() {
+        for by in Retired::ALL {
+            let n = cells.sum(|c| c.retired[by as usize].get());
+            page.sample(&names::LISTENER_RETIRED, &[cells.name(), by.label()], n);
+        }
+    }
     page.each(&names::LISTENER_LOOPS, book, |l| l.sum(|c| c.loops.get()));
     page.family(&names::LISTENER_TIMEOUTS);
     for cells in book.shown() {

@@ -350,8 +350,7 @@ async fn download(
     let client_reusable = framing != BodyFraming::UntilClose
         && progress.whole.get()
         && exchange.request().keep_alive()
-        && !exchange.lane.is_draining()
-        && !client.door.is_closed();
+        && !client.is_ending(exchange.lane);
     let connection = if client_reusable {
         ClientConnection::KeepAlive
     } else {

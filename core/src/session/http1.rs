@@ -105,11 +105,13 @@ enum Next {
 async fn next_request(client: &Client, lane: &Lane, first: bool) -> Next {
     let (plan, listener) = client.door.plan();
     let listener = &plan.plan.listeners[listener];
-    client.stream.set_deadline(if first {
+    let wait_ms = if first {
         listener.headers_ms
     } else {
         listener.idle_ms
-    });
+    };
+    let left_ms = client.term.left_ms().unwrap_or(u32::MAX);
+    client.stream.set_deadline(wait_ms.min(left_ms));
     drop(plan);
     let mut ending = false;
     poll_fn(|cx| {
@@ -117,7 +119,11 @@ async fn next_request(client: &Client, lane: &Lane, first: bool) -> Next {
             // What has come is served even while draining: the request was sent before the client could know.
             Poll::Ready(Ok(())) => return Poll::Ready(Next::Request),
             Poll::Ready(Err(error)) => {
-                if error.kind() == ErrorKind::TimedOut {
+                let timed_out = error.kind() == ErrorKind::TimedOut;
+                if timed_out && client.is_ending(lane) {
+                    return Poll::Ready(Next::Close(After::Linger));
+                }
+                if timed_out {
                     client
                         .door
                         .cells()
@@ -128,7 +134,7 @@ async fn next_request(client: &Client, lane: &Lane, first: bool) -> Next {
             }
             Poll::Pending => {}
         }
-        if lane.is_draining() || client.door.is_closed() {
+        if client.is_ending(lane) {
             if !first {
                 return Poll::Ready(Next::Close(After::Linger));
             }
@@ -172,6 +178,7 @@ pub(super) async fn receive(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
         };
         match parsed {
             Ok(Some(())) => {
+                exchange.client.term.note_request();
                 stream.unread(buf);
                 stream.clear_deadline();
                 return Ok(());

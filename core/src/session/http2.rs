@@ -95,7 +95,7 @@ impl Session {
     }
 
     fn is_ending(&self) -> bool {
-        self.lane.is_draining() || self.client.door.is_closed()
+        self.client.is_ending(&self.lane)
     }
 }
 
@@ -124,18 +124,28 @@ enum Leaving {
 
 async fn run(mut connection: Connection<Face, Octets>, session: &Rc<Session>) {
     let alarm = io::Alarm::new();
+    let age = session.client.term.left_ms().map(|ms| {
+        let age = io::Alarm::new();
+        age.set(ms);
+        age
+    });
     let mut waits = Wait::Streams;
     let mut leaving = Leaving::No;
     let mut first = true;
     poll_fn(|cx| {
         loop {
-            if leaving == Leaving::No && session.is_ending() {
+            let is_old = age.as_ref().is_some_and(io::Alarm::is_over);
+            if leaving == Leaving::No && (session.is_ending() || is_old) {
                 // One GOAWAY that names no stream, and when the client has heard it, the one that names the last.
                 connection.graceful_shutdown();
                 leaving = Leaving::Told;
             }
             if poll_streams(&mut connection, session, cx, &mut first).is_ready() {
                 return Poll::Ready(());
+            }
+            let is_old = age.as_ref().is_some_and(|age| age.poll(cx).is_ready());
+            if leaving == Leaving::No && (session.is_ending() || is_old) {
+                continue;
             }
             if leaving != Leaving::Cut
                 && let Some(flood) = session.watch.flood()
@@ -237,6 +247,7 @@ fn poll_streams(
         match connection.poll_accept(cx) {
             Poll::Ready(Some(Ok((request, respond)))) => {
                 *first = false;
+                session.client.term.note_request();
                 session.streams.set(session.streams.get() + 1);
                 io::spawn(stream(session.clone(), request, respond));
             }
