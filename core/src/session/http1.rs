@@ -120,7 +120,7 @@ async fn next_request(client: &Client, lane: &Lane, first: bool) -> Next {
             Poll::Ready(Ok(())) => return Poll::Ready(Next::Request),
             Poll::Ready(Err(error)) => {
                 let timed_out = error.kind() == ErrorKind::TimedOut;
-                if timed_out && client.is_ending(lane) {
+                if timed_out && !first && client.is_ending(lane) {
                     return Poll::Ready(Next::Close(After::Linger));
                 }
                 if timed_out {
