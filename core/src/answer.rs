@@ -108,7 +108,7 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
         ClientConnection::Close
     };
     let mut out = OutBuf::take();
-    write(&reply, exchange, connection, &mut out);
+    write(&reply, exchange, connection, &mut out, None);
     let stream = &exchange.client.stream;
     stream.set_deadline(exchange.listener().idle_ms);
     // Behind many interim responses there may be no room at once.
@@ -131,14 +131,13 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
 /// The same on a stream. What is left of the request's body is read where it is little, so that what the client still sends finds a stream; else
 /// the library refuses it when the stream is let go.
 async fn send_by_http2(reply: &Reply, exchange: &mut Exchange<'_>, call: &Call) -> After {
-    let mut out = OutBuf::take();
-    let status = write(reply, exchange, ClientConnection::KeepAlive, &mut out);
-    let end = memchr::memmem::find(&out, b"\r\n\r\n").map_or(out.len(), |at| at + 4);
-    let (head, body) = out.split_at(end);
-    if !call.answer_whole(heads::response(status, head), Bytes::copy_from_slice(body)) {
+    let (mut head, mut body) = (OutBuf::take(), Bytes::new());
+    let keep = ClientConnection::KeepAlive;
+    let status = write(reply, exchange, keep, &mut head, Some(&mut body));
+    if !call.answer_whole(heads::response(status, &head), body) {
         return After::Abort;
     }
-    drop(out);
+    drop(head);
     let facts = exchange.facts();
     let request = facts.parsed.then(|| exchange.request());
     let is_little = match request.map_or(BodyFraming::None, |r| r.framing()) {
@@ -156,12 +155,14 @@ async fn send_by_http2(reply: &Reply, exchange: &mut Exchange<'_>, call: &Call) 
     After::KeepAlive
 }
 
-/// Write it, and note the status that is sent: a call of gRPC is told a failure in fields, with status 200.
+/// Write it, and note the status that is sent: a call of gRPC is told a failure in fields, with status 200. Its body goes to `apart`, if that is given;
+/// one of the configuration is not copied, since many streams may be slow to take it.
 fn write(
     reply: &Reply,
     exchange: &mut Exchange<'_>,
     connection: ClientConnection,
     out: &mut OutBuf,
+    apart: Option<&mut Bytes>,
 ) -> u16 {
     let facts = exchange.facts();
     let request = facts.parsed.then(|| exchange.request());
@@ -171,12 +172,14 @@ fn write(
     let retry_after = reply.retry_after.map(|s| s.to_string());
     let mut fields: Vec<(&str, &str)> = Vec::with_capacity(4);
     let text;
+    let mut shared = None;
     let mut body: &[u8] = match &reply.body {
         Body::Respond(route) => match &exchange.route(*route).action {
             crate::plan::ActionPlan::Respond {
                 body, content_type, ..
             } => {
                 fields.push(("content-type", content_type));
+                shared = Some(body);
                 body
             }
             _ => b"",
@@ -198,7 +201,7 @@ fn write(
         fields.push(("content-type", "application/grpc"));
         fields.push(("grpc-status", status.code()));
         fields.push(("grpc-message", message));
-        body = b"";
+        (body, shared) = (b"", None);
     }
     let sent_status = if told.is_some() { 200 } else { reply.status };
     fields.extend(retry_after.as_deref().map(|s| ("retry-after", s)));
@@ -211,9 +214,15 @@ fn write(
         &fields,
         body,
         connection,
-        to_head,
+        to_head || apart.is_some(),
         version,
     );
+    if let Some(apart) = apart.filter(|_| !to_head) {
+        *apart = match shared {
+            Some(shared) => Bytes::from_owner(shared.clone()),
+            None => Bytes::copy_from_slice(body),
+        };
+    }
     let sent = if to_head { 0 } else { body.len() as u64 };
     exchange.caller.sent.set(sent);
     exchange.facts_mut().status = sent_status;

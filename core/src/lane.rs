@@ -48,6 +48,8 @@ pub(crate) enum Order {
     },
     /// Accept nothing more, close what is idle, end the rest after its exchange.
     Drain,
+    /// The drain is nearly over: who can be told so is told.
+    Part,
     /// End now.
     Stop,
 }
@@ -108,7 +110,10 @@ pub(crate) struct Lane {
     facts: RefCell<Vec<Box<Facts>>>,
     /// The task of each client connection, so that a drain can wake the idle ones.
     sessions: RefCell<Sessions>,
+    /// The same of each WebSocket, so that it can be told that the process goes away.
+    tunnels: RefCell<Sessions>,
     draining: Cell<bool>,
+    parting: Cell<bool>,
     stopping: Cell<bool>,
     /// Unix time minus the worker's clock, in microseconds; renewed with the chores, so that it follows a set clock.
     unix_offset_us: Cell<u64>,
@@ -133,7 +138,9 @@ impl Lane {
             cursors: RefCell::default(),
             facts: RefCell::default(),
             sessions: RefCell::default(),
+            tunnels: RefCell::default(),
             draining: Cell::new(false),
+            parting: Cell::new(false),
             stopping: Cell::new(false),
             unix_offset_us: Cell::new(unix_offset_us()),
         }
@@ -160,6 +167,7 @@ impl Lane {
                     let _ = taken.send(());
                 }
                 Order::Drain => self.drain(),
+                Order::Part => self.part(),
                 Order::Stop => break,
             }
         }
@@ -242,6 +250,11 @@ impl Lane {
         self.wake_sessions();
     }
 
+    fn part(&self) {
+        self.parting.set(true);
+        self.tunnels.borrow().wake_all();
+    }
+
     fn close(&self, doors: HashMap<DoorKey, Rc<Door>>) {
         for door in doors.into_values() {
             door.close();
@@ -270,17 +283,17 @@ impl Lane {
     }
 
     fn wake_sessions(&self) {
-        self.sessions
-            .borrow()
-            .wakers
-            .iter()
-            .flatten()
-            .for_each(Waker::wake_by_ref);
+        self.sessions.borrow().wake_all();
     }
 
     /// The process is on its way out: connections end after their exchange.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// The drain is nearly over.
+    pub(crate) fn is_parting(&self) -> bool {
+        self.parting.get()
     }
 
     /// The worker is ending now: what still runs is being cut.
@@ -324,6 +337,15 @@ impl Lane {
         if kept.len() < KEPT_FACTS {
             facts.clear();
             kept.push(facts);
+        }
+    }
+
+    /// Note a WebSocket for as long as the answer lives.
+    pub(crate) fn enter_tunnel(self: &Rc<Lane>, waker: Waker) -> TunnelSeat {
+        let seat = self.tunnels.borrow_mut().insert(waker);
+        TunnelSeat {
+            lane: self.clone(),
+            seat,
         }
     }
 
@@ -375,6 +397,29 @@ impl Sessions {
         self.wakers.push(Some(waker));
         (self.wakers.len() - 1) as u32
     }
+
+    fn remove(&mut self, seat: u32) {
+        self.wakers[seat as usize] = None;
+        self.free.push(seat);
+    }
+
+    fn wake_all(&self) {
+        let wakers = self.wakers.iter().flatten();
+        wakers.for_each(Waker::wake_by_ref);
+    }
+}
+
+/// A WebSocket's entry in its lane; leaves when dropped.
+#[derive(Debug)]
+pub(crate) struct TunnelSeat {
+    lane: Rc<Lane>,
+    seat: u32,
+}
+
+impl Drop for TunnelSeat {
+    fn drop(&mut self) {
+        self.lane.tunnels.borrow_mut().remove(self.seat);
+    }
 }
 
 /// A client connection's entry in its lane; leaves when dropped.
@@ -394,9 +439,7 @@ impl SessionSeat {
 
 impl Drop for SessionSeat {
     fn drop(&mut self) {
-        let mut sessions = self.lane.sessions.borrow_mut();
-        sessions.wakers[self.seat as usize] = None;
-        sessions.free.push(self.seat);
+        self.lane.sessions.borrow_mut().remove(self.seat);
         self.lane.shared.cells.of(self.lane.index).connections(-1);
         self.cells.of(self.lane.index).closed();
     }

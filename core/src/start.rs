@@ -407,6 +407,12 @@ impl Proxy for Supervisor {
         self.doors.clear();
     }
 
+    fn part(&mut self) {
+        self.lanes
+            .iter()
+            .for_each(|worker| self.send(worker, Order::Part));
+    }
+
     fn in_flight(&self) -> InFlight {
         let exchanges = |w: &Worker| w.gauge.exchanges.load(Ordering::Relaxed);
         InFlight {

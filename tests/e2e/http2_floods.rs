@@ -236,6 +236,15 @@ both_drivers! {
         let proxy = Setup::on(io).workers(1).start(&text);
         shut(&proxy);
     }
+
+    fn windows_that_stay_shut_bound_memory_of_fixed_answers(io) {
+        let body = "a".repeat(1 << 20);
+        let text = crate::web("") + &format!(
+            "[[routes]]\nmatch = {{ path = \"/big\" }}\nrespond = {{ status = 200, body = \"{body}\" }}\n\
+             [[routes]]\nrespond = {{ status = 200, body = \"ok\" }}\n");
+        let proxy = Setup::on(io).workers(1).start(&text);
+        shut(&proxy);
+    }
 }
 
 fn shut(proxy: &Proxy) {

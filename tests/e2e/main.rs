@@ -13,6 +13,7 @@ mod connections;
 mod detect;
 mod discretion;
 mod golden;
+mod goodbye;
 mod grpc;
 mod grpc_answers;
 mod http2;

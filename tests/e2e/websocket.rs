@@ -31,7 +31,7 @@ fn accept(key: &str) -> String {
 }
 
 /// Read the handshake and switch, as a server of HTTP/1.1 does.
-fn switch(visit: &mut Visit) -> bool {
+pub(crate) fn switch(visit: &mut Visit) -> bool {
     let Some(asked) = visit.request() else {
         return false;
     };
@@ -97,7 +97,7 @@ fn echoing2() -> Http2Origin {
 }
 
 /// A WebSocket on a stream, both ways.
-struct Socket {
+pub(crate) struct Socket {
     head: Response<()>,
     from: RecvStream,
     to: SendStream<Bytes>,
@@ -105,7 +105,7 @@ struct Socket {
 }
 
 impl Socket {
-    fn open(address: SocketAddr) -> Socket {
+    pub(crate) fn open(address: SocketAddr) -> Socket {
         let mut client = Http2Client::connect(address);
         let fields = [
             ("sec-websocket-version", "13"),
@@ -127,11 +127,11 @@ impl Socket {
         self.head.headers().get(name).and_then(|v| v.to_str().ok())
     }
 
-    fn send(&mut self, bytes: &[u8], last: bool) {
+    pub(crate) fn send(&mut self, bytes: &[u8], last: bool) {
         wait_for("room in the stream", put(&mut self.to, bytes, last)).expect("the stream stands");
     }
 
-    fn take(&mut self, n: usize) -> Vec<u8> {
+    pub(crate) fn take(&mut self, n: usize) -> Vec<u8> {
         let mut all = Vec::new();
         while all.len() < n {
             let piece = wait_for("bytes of the WebSocket", self.from.data());
@@ -142,7 +142,7 @@ impl Socket {
         all
     }
 
-    fn end(&mut self) -> Vec<u8> {
+    pub(crate) fn end(&mut self) -> Vec<u8> {
         wait_for("the end of the WebSocket", read(&mut self.from)).expect("an orderly end")
     }
 

@@ -55,7 +55,7 @@ pub use listener::{Accepted, Listener};
 pub use mailbox::{Receiver, Sender, mailbox};
 pub use pin::{allowed_cpus, without_huge_pages};
 pub use probe::{Probe, UringFeatures, probe};
-pub use pump::tunnel;
+pub use pump::{Tap, tunnel, tunnel_seen};
 pub use segment::{OutBuf, Segment};
 pub use socket::{is_local, transparent};
 pub use stream::Stream;

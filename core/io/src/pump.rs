@@ -38,6 +38,25 @@ pub async fn tunnel(
     a_to_b: &Cell<u64>,
     b_to_a: &Cell<u64>,
 ) -> io::Result<()> {
+    tunnel_seen(a, b, idle_ms, (a_to_b, None), (b_to_a, None)).await
+}
+
+/// Sees what passes in one direction.
+pub trait Tap {
+    /// These bytes.
+    fn passed(&self, bytes: &[u8]);
+    /// So many bytes, which only the kernel has seen.
+    fn passed_unseen(&self, n: u64);
+}
+
+/// The same with somebody who looks on. Dropped, it loses nothing: what was taken from one side is queued at the other.
+pub async fn tunnel_seen(
+    a: &Stream,
+    b: &Stream,
+    idle_ms: u32,
+    a_to_b: (&Cell<u64>, Option<&dyn Tap>),
+    b_to_a: (&Cell<u64>, Option<&dyn Tap>),
+) -> io::Result<()> {
     let result = Tunnel {
         there: Direction::new(a, b, a_to_b),
         back: Direction::new(b, a, b_to_a),
@@ -61,6 +80,7 @@ struct Direction<'s> {
     from: &'s Stream,
     to: &'s Stream,
     count: &'s Cell<u64>,
+    tap: Option<&'s dyn Tap>,
     state: State,
     way: Way,
     bulk: Bulk,
@@ -150,11 +170,16 @@ struct Moved {
 }
 
 impl<'s> Direction<'s> {
-    fn new(from: &'s Stream, to: &'s Stream, count: &'s Cell<u64>) -> Direction<'s> {
+    fn new(
+        from: &'s Stream,
+        to: &'s Stream,
+        (count, tap): (&'s Cell<u64>, Option<&'s dyn Tap>),
+    ) -> Direction<'s> {
         Direction {
             from,
             to,
             count,
+            tap,
             state: State::Open,
             way: Way::Copied,
             bulk: Bulk::new(),
@@ -180,6 +205,9 @@ impl<'s> Direction<'s> {
                 Poll::Ready(Ok(Some(buf))) => {
                     self.count.set(self.count.get() + buf.len() as u64);
                     bufs += 1;
+                    if let Some(tap) = self.tap {
+                        tap.passed(&buf);
+                    }
                     if self.bulk.received(buf.len()) && self.way == Way::Copied {
                         self.way = Way::Changing;
                         self.from.begin_splice();
@@ -244,6 +272,9 @@ impl<'s> Direction<'s> {
             match self.from.poll_fill(&mut self.pipe, cx) {
                 Poll::Ready(Ok(Filled::Bytes(n))) => {
                     self.count.set(self.count.get() + u64::from(n));
+                    if let Some(tap) = self.tap {
+                        tap.passed_unseen(n.into());
+                    }
                     self.bulk.spliced(n);
                     moved.bytes = true;
                     splices += 1;

@@ -43,6 +43,8 @@ pub trait Proxy {
     fn listeners(&self) -> Vec<(String, String)>;
     /// Stop accepting, close idle connections, `Connection: close` on what is in flight.
     fn begin_drain(&mut self);
+    /// The drain is nearly over: say so to whom it can be said.
+    fn part(&mut self);
     /// What is still going on.
     fn in_flight(&self) -> InFlight;
     /// End what is left; returns what was cut, a line each (bounded). Joins the workers.
@@ -80,6 +82,9 @@ struct Beat {
     serving: Duration,
     draining: Duration,
 }
+
+/// So long before the end of a drain those are told that can be told; of a short drain, its last fifth. A round trip of the slowest network and a bit.
+const PARTING: Duration = Duration::from_secs(1);
 
 const BEAT: Beat = Beat {
     serving: Duration::from_millis(250),
@@ -199,6 +204,7 @@ impl<P: Proxy, E: ReloadEvents> Control<P, E> {
         } = self.proxy.in_flight();
         tracing::info!(asked_by = who, connections, exchanges, at_most = ?drain, "draining");
         let end = Instant::now() + drain;
+        let mut parts = Some(end - PARTING.min(drain / 5));
         while self.proxy.in_flight() != InFlight::default() && Instant::now() < end {
             // Log rotation goes on; a reload no longer matters, and a second stop ends the process elsewhere.
             if inbox.wait(beat.draining).reopen_logs {
@@ -206,6 +212,10 @@ impl<P: Proxy, E: ReloadEvents> Control<P, E> {
             }
             if self.worker_failed() {
                 return ExitCode::FAILURE;
+            }
+            if parts.is_some_and(|at| Instant::now() >= at) {
+                parts = None;
+                self.proxy.part();
             }
         }
         let cut = self.proxy.stop();

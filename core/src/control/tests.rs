@@ -58,6 +58,10 @@ impl Proxy for Fake {
         self.script().calls.push("begin_drain".into());
     }
 
+    fn part(&mut self) {
+        self.script().calls.push("part".into());
+    }
+
     fn in_flight(&self) -> InFlight {
         let mut script = self.script();
         let connections = match script.in_flight.len() {
@@ -371,6 +375,11 @@ fn the_drain_time_ends_it_and_what_was_cut_is_said() {
     let begun = Instant::now();
     assert!(same(fixture.serve(), ExitCode::SUCCESS));
     assert!(begun.elapsed() >= Duration::from_millis(30));
+    let calls = fixture.fake.calls();
+    assert!(
+        calls.ends_with(&["part".to_owned(), "stop".to_owned()]),
+        "{calls:?}"
+    );
     let lines = fixture.log.take();
     assert!(has(&lines, "WARN cut: 10.0.0.1 GET /slow"), "{lines:#?}");
     assert!(has(&lines, "stopped cut=1"), "{lines:#?}");

@@ -250,16 +250,19 @@ impl Link {
     }
 }
 
-/// Bytes both ways until both directions have ended, as [`io::tunnel`].
+/// Where the bytes of one direction are counted, and who looks on.
+pub(crate) type Flow<'x> = (&'x Cell<u64>, Option<&'x dyn io::Tap>);
+
+/// Bytes both ways until both directions have ended, as [`io::tunnel_seen`].
 pub(crate) async fn tunnel(
     a: &Link,
     b: &Link,
     idle_ms: u32,
-    a_to_b: &Cell<u64>,
-    b_to_a: &Cell<u64>,
+    a_to_b: Flow<'_>,
+    b_to_a: Flow<'_>,
 ) -> std::io::Result<()> {
     if a.tls.is_none() && b.tls.is_none() {
-        io::tunnel(&a.stream, &b.stream, idle_ms, a_to_b, b_to_a).await
+        io::tunnel_seen(&a.stream, &b.stream, idle_ms, a_to_b, b_to_a).await
     } else {
         tunnel::copy(a, b, idle_ms, a_to_b, b_to_a).await
     }

@@ -5,7 +5,9 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll};
 
-use super::Link;
+use ringway_io::Tap;
+
+use super::{Flow, Link};
 
 /// Receives moved in one poll and direction, so that one fast tunnel leaves turns to others: half a megabyte of full buffers, which take
 /// longer here than where nothing is encrypted.
@@ -16,6 +18,7 @@ struct Way<'l> {
     from: &'l Link,
     to: &'l Link,
     count: &'l Cell<u64>,
+    tap: Option<&'l dyn Tap>,
     is_ending: bool,
     is_done: bool,
 }
@@ -33,13 +36,14 @@ pub(super) async fn copy(
     a: &Link,
     b: &Link,
     idle_ms: u32,
-    a_to_b: &Cell<u64>,
-    b_to_a: &Cell<u64>,
+    a_to_b: Flow<'_>,
+    b_to_a: Flow<'_>,
 ) -> io::Result<()> {
-    let mut ways = [(a, b, a_to_b), (b, a, b_to_a)].map(|(from, to, count)| Way {
+    let mut ways = [(a, b, a_to_b), (b, a, b_to_a)].map(|(from, to, (count, tap))| Way {
         from,
         to,
         count,
+        tap,
         is_ending: false,
         is_done: false,
     });
@@ -77,6 +81,9 @@ impl Way<'_> {
                 Poll::Ready(Ok(Some(buf))) => {
                     self.count.set(self.count.get() + buf.len() as u64);
                     moved += 1;
+                    if let Some(tap) = self.tap {
+                        tap.passed(&buf);
+                    }
                     // There is room, by the loop's condition.
                     let _ = self.to.queue(buf);
                 }

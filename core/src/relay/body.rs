@@ -414,6 +414,12 @@ impl<'x> Traffic<'x> {
     pub(super) fn count(&self, payload: u64) {
         self.payload.set(payload);
     }
+
+    /// So many bytes more have come.
+    pub(super) fn add(&self, n: usize) {
+        self.payload.set(self.payload.get() + n as u64);
+        self.note_touched();
+    }
 }
 
 /// Move a whole body. At the end all of it is queued; its last piece is for the caller to submit or flush. Deadlines are the caller's:

@@ -14,20 +14,25 @@ use crate::outcome::Flag;
 use crate::policy::Admitted;
 use crate::upstream::Upstream;
 
-/// Tunnel until both directions have ended, or nothing moved for `idle_ms`.
-pub(crate) async fn tunnel(
+/// Tunnel until both directions have ended, or nothing moved for `idle_ms`; `up` and `down` look on. None: `until` was ready before, and the
+/// connections are as they were then.
+pub(super) async fn tunnel(
     exchange: &mut Exchange<'_>,
     upstream: &Upstream,
     idle_ms: u32,
-) -> After {
-    let end = between(exchange, upstream, idle_ms).await;
-    ended(
-        exchange,
-        upstream,
-        end,
-        idle_ms,
-        "route's timeouts.tunnel_idle",
-    )
+    (up, down): (&dyn io::Tap, &dyn io::Tap),
+    until: impl Fn() -> bool,
+) -> Option<After> {
+    let end = {
+        let mut tunnel = pin!(between(exchange, upstream, idle_ms, Some(up), Some(down)));
+        poll_fn(|cx| match tunnel.as_mut().poll(cx) {
+            Poll::Pending if until() => Poll::Ready(None),
+            polled => polled.map(Some),
+        })
+        .await?
+    };
+    let key = "route's timeouts.tunnel_idle";
+    Some(ended(exchange, upstream, end, idle_ms, key))
 }
 
 /// The tunnel of a TCP listener: the same, and when its listener is removed it has the time of a drain to end by itself. A reset of one
@@ -68,7 +73,7 @@ async fn drained(
     idle_ms: u32,
     drain_ms: u32,
 ) -> Option<std::io::Result<()>> {
-    let mut tunnel = pin!(between(exchange, upstream, idle_ms));
+    let mut tunnel = pin!(between(exchange, upstream, idle_ms, None, None));
     let mut rest: Option<Pin<Box<dyn Future<Output = ()>>>> = None;
     poll_fn(|cx| {
         if let Poll::Ready(end) = tunnel.as_mut().poll(cx) {
@@ -90,6 +95,8 @@ async fn between(
     exchange: &Exchange<'_>,
     upstream: &Upstream,
     idle_ms: u32,
+    up: Option<&dyn io::Tap>,
+    down: Option<&dyn io::Tap>,
 ) -> std::io::Result<()> {
     let client = exchange.client;
     client.stream.clear_deadline();
@@ -98,8 +105,8 @@ async fn between(
         &client.stream,
         &upstream.stream,
         idle_ms,
-        &exchange.caller.received,
-        &exchange.caller.sent,
+        (&exchange.caller.received, up),
+        (&exchange.caller.sent, down),
     )
     .await
 }

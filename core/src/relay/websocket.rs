@@ -1,5 +1,6 @@
 //! WebSocket over either version of HTTP: the handshake of HTTP/1.1 and the extended CONNECT of HTTP/2 (RFC 8441) are one thing in two forms, and what
-//! follows is bytes both ways. Heads are written in `http2::heads`; two connections are joined in `raw`; frames of WebSocket pass unread.
+//! follows is bytes both ways. Heads are written in `http2::heads`; two connections are joined in `raw`; one direction is in
+//! `one_way`.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -8,13 +9,14 @@ use std::task::{Context, Poll};
 
 use h2::{Reason, RecvStream};
 use ringway_io as io;
-use ringway_protocols::http1::{BodyFraming, Response};
+use ringway_protocols::http1::Response;
 use ringway_protocols::websocket::{self, Accept};
 
 use super::answer_head::Behind;
-use super::body::{Body, Output, PumpEnd, Traffic, pump};
+use super::body::{PumpEnd, Traffic};
 use super::endings::Broken;
 use super::framed::{Answered, Asked, Failure, answer, put, put_back};
+use super::one_way::Way;
 use super::patience::Progress;
 use super::side::{Sink, Source};
 use super::{head, raw};
@@ -143,22 +145,35 @@ pub(super) async fn pass(
     ways: Ways,
     idle_ms: u32,
 ) -> After {
-    let after = match (&upstream, exchange.caller.call()) {
-        (Opened::Own(upstream), None) => raw::tunnel(exchange, upstream, idle_ms).await,
-        // Apart, so that exchanges do not carry the room for it.
-        _ => Box::pin(streamed(exchange, &upstream, ways, idle_ms)).await,
-    };
+    // Apart, so that exchanges do not carry the room for it.
+    let after = Box::pin(both(exchange, &upstream, ways, idle_ms)).await;
     if after == After::Abort {
         upstream.abort();
     }
     after
 }
 
-/// The same where one side at least is a stream.
-async fn streamed(
+async fn both(exchange: &mut Exchange<'_>, upstream: &Opened, ways: Ways, idle_ms: u32) -> After {
+    let lane = exchange.lane;
+    let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+    let _seat = lane.enter_tunnel(waker);
+    let (up, down) = (Way::to_endpoint(lane), Way::to_client(lane));
+    if let (Opened::Own(upstream), None) = (upstream, exchange.caller.call()) {
+        let parts = || lane.is_parting();
+        let after = raw::tunnel(exchange, upstream, idle_ms, (&up, &down), parts).await;
+        if let Some(after) = after {
+            return after;
+        }
+    }
+    piece_by_piece(exchange, upstream, ways, (&up, &down), idle_ms).await
+}
+
+/// Where one side at least is a stream, or there is something to say between two frames.
+async fn piece_by_piece(
     exchange: &mut Exchange<'_>,
     upstream: &Opened,
     ways: Ways,
+    (up, down): (&Way<'_>, &Way<'_>),
     idle_ms: u32,
 ) -> After {
     let Ways { question, stream } = ways;
@@ -178,10 +193,22 @@ async fn streamed(
         link.into_iter().for_each(|link| link.clear_deadline());
     }
     let caller = exchange.caller;
-    let up = Traffic::new(&caller.received).of_small(caller.call());
-    let down = Traffic::new(&caller.sent);
-    let end = between(exchange, (from, to), (&up, &down), idle_ms).await;
-    let after = ended(exchange, end, upstream, idle_ms);
+    let traffic = (
+        Traffic::new(&caller.received).of_small(caller.call()),
+        Traffic::new(&caller.sent),
+    );
+    let end = between(exchange, (from, to), (up, down), &traffic, idle_ms).await;
+    if up.was_told() || down.was_told() {
+        exchange.note(
+            Flag::None,
+            format_args!("the proxy is going away, and said so (a Close frame with 1001)"),
+        );
+    }
+    let after = match ended(exchange, end, upstream, idle_ms) {
+        // It may be saying its own goodbye.
+        After::Close if down.was_told() => After::Linger,
+        after => after,
+    };
     if after != After::KeepAlive
         && let Some(call) = caller.call()
     {
@@ -203,12 +230,13 @@ enum Gone {
 async fn between(
     exchange: &Exchange<'_>,
     (from, to): (Source<'_>, Sink<'_>),
-    (up, down): (&Traffic<'_>, &Traffic<'_>),
+    (way_up, way_down): (&Way<'_>, &Way<'_>),
+    (up, down): &(Traffic<'_>, Traffic<'_>),
     idle_ms: u32,
 ) -> Result<(), Gone> {
     let who = exchange.who();
-    let mut there = pin!(direction(who.source(), to, up));
-    let mut back = pin!(direction(from, who.sink(), down));
+    let mut there = pin!(way_up.run(who.source(), to, up));
+    let mut back = pin!(way_down.run(from, who.sink(), down));
     let (mut there_ended, mut back_ended) = (false, false);
     let alarm = io::Alarm::new();
     poll_fn(|cx| {
@@ -223,7 +251,8 @@ async fn between(
             end.map_err(|end| broken(&end, Gone::Upstream, Gone::Client))?;
             back_ended = true;
         }
-        if there_ended && back_ended {
+        // An endpoint that was told and has ended will not hear more of the client.
+        if back_ended && (there_ended || way_up.was_told()) {
             return Poll::Ready(Ok(()));
         }
         if who.poll_gone(cx).is_ready() {
@@ -254,17 +283,6 @@ fn poll_idle(alarm: &io::Alarm, cx: &mut Context<'_>, moved_us: u64, idle_ms: u3
     }
     alarm.set(crate::exchange::clamp(u32::MAX, Some(end_us)));
     alarm.poll(cx)
-}
-
-/// Bytes one way, and then the end of that way.
-async fn direction(from: Source<'_>, to: Sink<'_>, traffic: &Traffic<'_>) -> Result<(), PumpEnd> {
-    let mut bytes = Body::new(BodyFraming::UntilClose, Output::Dechunked, u64::MAX);
-    pump(&mut bytes, from, to, traffic).await?;
-    to.flush(traffic).await?;
-    if let Sink::Http1(link) = to {
-        link.shutdown_write();
-    }
-    Ok(())
 }
 
 fn broken(end: &PumpEnd, from: Gone, to: Gone) -> Gone {

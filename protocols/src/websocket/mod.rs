@@ -1,10 +1,15 @@
-//! WebSocket (RFC 6455) as far as a proxy has to speak it: the two fields of its handshake that HTTP/2 does not have.
+//! WebSocket (RFC 6455) as far as a proxy has to speak it: the two fields of its handshake that HTTP/2 does not have, and where frames end
+//! (`frames`), so that a proxy that goes away can say so.
 //!
-//! Not here: its frames, which pass unread; the heads around those fields (`http1`, `http2`); where the randomness of a key comes from.
+//! Not here: what frames carry, which passes unread; the heads around those fields (`http1`, `http2`); where the randomness of a key comes from.
+
+mod frames;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
+
+pub use frames::{Frames, going_away, going_away_masked};
 
 /// The field by which a client shows that it knows what it asks for.
 pub const KEY: &[u8] = b"sec-websocket-key";

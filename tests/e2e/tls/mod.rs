@@ -14,13 +14,13 @@ use ringway_tests::{Authority, Io, Leaf, Proxy, Scratch, Setup};
 const PROXY: &str = "spiffe://example.org/proxy";
 
 /// A directory with `ca.pem`, and with `proxy.pem` and its key for `localhost`, 127.0.0.1 and [`PROXY`].
-struct World {
+pub(crate) struct World {
     authority: Authority,
     scratch: Scratch,
 }
 
 impl World {
-    fn new() -> World {
+    pub(crate) fn new() -> World {
         let world = World {
             authority: Authority::new("test authority"),
             scratch: Scratch::new(),
@@ -37,7 +37,7 @@ impl World {
     }
 
     /// Start a proxy in it; `[tls.public]` has its certificate, `[tls.mesh]` asks for those of others as well.
-    fn start(self, io: Io, toml: &str) -> (Authority, Proxy) {
+    pub(crate) fn start(self, io: Io, toml: &str) -> (Authority, Proxy) {
         let World { authority, scratch } = self;
         let proxy = Setup::on(io).start_in(scratch, &with_tls(toml));
         (authority, proxy)
