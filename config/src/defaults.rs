@@ -413,6 +413,7 @@ fn cluster() -> Vec<Default> {
             text(match PROTOCOL {
                 Protocol::H1 => "h1",
                 Protocol::H2 => "h2",
+                Protocol::Auto => "auto",
             }),
             "Every HTTP server speaks HTTP/1.1; whether one speaks HTTP/2 without TLS cannot be found out before it is asked.",
         ),

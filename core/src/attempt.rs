@@ -25,6 +25,8 @@ use crate::upstream::{Opened, Upstream, shared};
 
 /// Attempts in all: one, and two more where that is safe.
 const MOST_ATTEMPTS: u8 = 3;
+/// Connections to an endpoint that chooses another HTTP each time: an upgrade of it takes two.
+const MOST_CHOICES: u8 = 3;
 
 /// Try until there is an answer, or nothing more to try.
 pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Result<After, Stop> {
@@ -42,6 +44,7 @@ pub(crate) async fn run(exchange: &mut Exchange<'_>, admitted: Admitted) -> Resu
         let opened = match cluster.protocol {
             Protocol::H1 => open(exchange, &admitted, cluster, target, from_pool).await,
             Protocol::H2 => open_shared(exchange, &admitted, cluster, target).await,
+            Protocol::Auto => open_chosen(exchange, &admitted, cluster, target, from_pool).await,
         };
         let upstream = match opened {
             Ok(upstream) => upstream,
@@ -123,7 +126,10 @@ fn another_endpoint(
 ) -> bool {
     matches!(
         fault,
-        OpenFault::Failed(_) | OpenFault::TimedOut | OpenFault::Unsecured(_)
+        OpenFault::Failed(_)
+            | OpenFault::TimedOut
+            | OpenFault::Unsecured(_)
+            | OpenFault::SpeaksOther
     ) && exchange.facts().attempts < MOST_ATTEMPTS
         && exchange.time_left()
         && cluster.has_untried(tried)
@@ -255,6 +261,33 @@ async fn open_shared(
     Ok(Opened::Shared(lease))
 }
 
+/// The same by what the endpoint chooses: it is taken to choose as it did before, and asked again if it does not.
+async fn open_chosen(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    cluster: &ClusterPlan,
+    target: &Arc<Target>,
+    from_pool: bool,
+) -> Result<Opened, OpenFault> {
+    for _ in 0..MOST_CHOICES {
+        let all = &exchange.lane.shared_upstreams;
+        let by_http1 = all.borrow().chooses_http1(target);
+        let opened = match by_http1 {
+            true => open(exchange, admitted, cluster, target, from_pool).await,
+            false => open_shared(exchange, admitted, cluster, target).await,
+        };
+        match opened {
+            Ok(Opened::Own(upstream)) if upstream.stream.is_for_http2() => {
+                let all = &exchange.lane.shared_upstreams;
+                all.borrow_mut().note_choice(target, false);
+            }
+            Err(OpenFault::SpeaksOther) => {}
+            opened => return opened,
+        }
+    }
+    Err(OpenFault::SpeaksOther)
+}
+
 /// The same, but only a connection that nobody has used will do, and nobody will after it.
 async fn open_own(
     exchange: &mut Exchange<'_>,
@@ -331,6 +364,13 @@ fn not_opened(
             ),
         ),
         OpenFault::Unsecured(why) => not_secured(exchange, target, why),
+        OpenFault::SpeaksOther => exchange.note(
+            Flag::ConnectFailed,
+            format_args!(
+                "endpoint {} chose another version of HTTP each time",
+                target.text
+            ),
+        ),
     }
     Reply::new(503, Flag::ConnectFailed).into()
 }

@@ -326,6 +326,7 @@ impl Reading<'_> {
             min_version: version(tls.map_or(TlsVersion::Tls12, |tls| tls.min_version)),
             alpn: match cluster.protocol {
                 Protocol::H2 => vec![b"h2".to_vec()],
+                Protocol::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
                 Protocol::H1 => Vec::new(),
             },
         };

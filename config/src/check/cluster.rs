@@ -4,7 +4,7 @@
 use super::tls::TlsTables;
 use crate::defaults;
 use crate::findings::Findings;
-use crate::model::{Cluster, Endpoint, Target};
+use crate::model::{Cluster, Endpoint, Protocol, Target};
 use crate::place::{At, Span};
 use crate::raw::{self, Endpoints, To};
 use crate::suggest::nearest;
@@ -225,10 +225,18 @@ fn make(
     }
     let original = endpoints.and_then(|e| e.original);
     let endpoints = endpoints.map(values).unwrap_or_default();
-    let tls = chain
-        .iter()
-        .find_map(|link| link.tls.as_ref())
-        .and_then(|own| tls.of_cluster(own, &endpoints, findings));
+    let typed_tls = chain.iter().find_map(|link| link.tls.as_ref());
+    let protocol = chain.iter().find_map(|link| link.protocol.as_ref());
+    if let (Some(protocol), None) = (protocol, typed_tls)
+        && protocol.value == Protocol::Auto
+        // Of a cluster that it is like: said there, but for a `tls` that came and went.
+        && cluster.protocol.is_some()
+    {
+        let message = "protocol = \"auto\" needs `tls`: an endpoint says in its handshake (ALPN) which HTTP it speaks";
+        let help = "without TLS write what it speaks: \"h1\" or \"h2\"";
+        findings.error_help(protocol.span, message, help);
+    }
+    let tls = typed_tls.and_then(|own| tls.of_cluster(own, &endpoints, findings));
     let built_in = built_in();
     Cluster {
         name: cluster.name.value.clone(),
@@ -242,7 +250,7 @@ fn make(
         source: first(&chain, |link| link.source).unwrap_or(built_in.source),
         proxy_protocol: first(&chain, |link| link.proxy_protocol)
             .unwrap_or(built_in.proxy_protocol),
-        protocol: first(&chain, |link| link.protocol).unwrap_or(built_in.protocol),
+        protocol: protocol.map_or(built_in.protocol, |protocol| protocol.value),
         tls,
     }
 }

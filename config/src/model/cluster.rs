@@ -147,6 +147,8 @@ pub enum Protocol {
     H1,
     /// HTTP/2, from the first octet (prior knowledge).
     H2,
+    /// Of both, what an endpoint chooses by ALPN. Only with `tls`.
+    Auto,
 }
 
 /// Which Host the upstream sees.

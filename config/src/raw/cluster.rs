@@ -23,9 +23,6 @@ pub(crate) const HEAVIEST: u32 = 65_535;
 /// Algorithms that the format names and no code stands behind yet.
 const LATER_BALANCE: [&str; 3] = ["ewma", "ring_hash", "maglev"];
 
-/// Protocols that need TLS to be told by.
-const LATER_PROTOCOL: [&str; 1] = ["auto"];
-
 /// One `[clusters.x]`; None is "not given" or "not readable, and reported".
 pub(crate) struct Cluster {
     pub(crate) name: At<String>,
@@ -39,7 +36,7 @@ pub(crate) struct Cluster {
     pub(crate) pool_idle: Option<Duration>,
     pub(crate) source: Option<SourceSent>,
     pub(crate) proxy_protocol: Option<ProxySent>,
-    pub(crate) protocol: Option<Protocol>,
+    pub(crate) protocol: Option<At<Protocol>>,
     pub(crate) tls: Option<ClusterTls>,
 }
 
@@ -83,8 +80,14 @@ pub(crate) fn read(name: At<String>, mut table: Table<'_>, findings: &mut Findin
         .take("proxy_protocol")
         .and_then(|field| read_proxy_sent(&field, findings));
     let protocol = table.take("protocol").and_then(|field| {
-        let words = [("h1", Protocol::H1), ("h2", Protocol::H2)];
-        field.word(&words, &LATER_PROTOCOL, findings)
+        let words = [
+            ("h1", Protocol::H1),
+            ("h2", Protocol::H2),
+            ("auto", Protocol::Auto),
+        ];
+        let value = field.word(&words, &[], findings)?;
+        let span = field.span;
+        Some(At { value, span })
     });
     let tls = table
         .take("tls")

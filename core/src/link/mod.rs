@@ -233,6 +233,12 @@ impl Link {
         self.tls.as_ref().map(|tls| tls.facts())
     }
 
+    /// HTTP/2 was agreed on by ALPN.
+    pub(crate) fn is_for_http2(&self) -> bool {
+        let agreed = self.tls().and_then(|facts| facts.alpn.as_deref());
+        agreed == Some(b"h2")
+    }
+
     /// Whom the peer's verified certificate names, in text.
     pub(crate) fn identity(&self) -> Option<&str> {
         let peer = self.tls()?.peer.as_ref()?;

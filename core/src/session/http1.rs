@@ -57,7 +57,7 @@ pub(crate) fn serve(mut client: Client, lane: Rc<Lane>) -> impl Future<Output = 
         let after = loop {
             match next_request(&client, &lane, first).await {
                 // Agreed on by ALPN: then nothing else is understood (RFC 9113 section 3.2).
-                Next::Request if first && is_for_http2(&client) => break After::Http2,
+                Next::Request if first && client.stream.is_for_http2() => break After::Http2,
                 Next::Request => {}
                 Next::Close(after) => break after,
             }
@@ -78,11 +78,6 @@ pub(crate) fn serve(mut client: Client, lane: Rc<Lane>) -> impl Future<Output = 
             }
         }
     }
-}
-
-fn is_for_http2(client: &Client) -> bool {
-    let agreed = client.stream.tls().and_then(|facts| facts.alpn.as_deref());
-    agreed == Some(b"h2")
 }
 
 /// Close in stages, so that the client reads what was sent last.

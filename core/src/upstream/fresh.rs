@@ -27,6 +27,8 @@ pub(crate) enum OpenFault {
     Failed(std::io::Error),
     /// It was reached, and the handshake of TLS failed.
     Unsecured(Unsecured),
+    /// It chose the other HTTP than it did before. That was noted.
+    SpeaksOther,
 }
 
 impl OpenFault {
@@ -40,6 +42,7 @@ impl OpenFault {
                 OpenFault::Failed(std::io::Error::new(error.kind(), error.to_string()))
             }
             OpenFault::Unsecured(why) => OpenFault::Unsecured(why.again()),
+            OpenFault::SpeaksOther => OpenFault::SpeaksOther,
         }
     }
 }

@@ -12,6 +12,7 @@ use h2::client::{self, Connection, ResponseFuture, SendRequest};
 use http::Request;
 use http::uri::Scheme;
 use ringway_balancer::Gate;
+use ringway_config::Protocol;
 use ringway_io::{self as io, OutBuf};
 use ringway_protocols::websocket;
 use ringway_tls::Connector;
@@ -44,6 +45,8 @@ pub(crate) struct SharedUpstreams {
     opening: Vec<Rc<Opening>>,
     /// Exchanges that wait for a place, by endpoint.
     waiting: Vec<(u32, Waker)>,
+    /// By [`Target::id`]: where the endpoint may choose, it chose HTTP/1.1 the last time. What a reload makes wrong, the next handshake sets right.
+    choose_http1: Vec<bool>,
 }
 
 /// One connection.
@@ -203,6 +206,21 @@ impl SharedUpstreams {
         fitting.map(Shared::lease).find_map(|lease| lease)
     }
 
+    /// What an endpoint that may choose chose the last time.
+    pub(crate) fn chooses_http1(&self, target: &Target) -> bool {
+        let chosen = self.choose_http1.get(target.id as usize);
+        chosen.copied().unwrap_or(false)
+    }
+
+    /// It has chosen.
+    pub(crate) fn note_choice(&mut self, target: &Target, http1: bool) {
+        let id = target.id as usize;
+        if self.choose_http1.len() <= id {
+            self.choose_http1.resize(id + 1, false);
+        }
+        self.choose_http1[id] = http1;
+    }
+
     fn wake_waiting(&mut self, id: u32) {
         self.waiting.retain(|(waits, waker)| {
             let stays = *waits != id;
@@ -346,7 +364,14 @@ struct Open {
 impl Open {
     async fn run(self) {
         let dialed = self.dial().await;
+        let cluster = &self.plan.plan.clusters[self.cluster];
         let opened = match dialed {
+            Ok(upstream)
+                if cluster.protocol == Protocol::Auto && !upstream.stream.is_for_http2() =>
+            {
+                self.chose_http1(upstream);
+                Err(OpenFault::SpeaksOther)
+            }
             Ok(upstream) => self.shake_hands(upstream).await,
             Err(fault) => Err(fault),
         };
@@ -368,6 +393,15 @@ impl Open {
         shared.closed.set(true);
         let mut all = lane.shared_upstreams.borrow_mut();
         all.connections.retain(|c| !Rc::ptr_eq(c, &shared));
+    }
+
+    /// The connection is as good as any other of HTTP/1.1; whoever waits goes on with those.
+    fn chose_http1(&self, upstream: Upstream) {
+        let cluster = &self.plan.plan.clusters[self.cluster];
+        let mut all = self.lane.shared_upstreams.borrow_mut();
+        all.note_choice(&self.target, true);
+        drop(all);
+        self.lane.pool.borrow_mut().put(upstream, cluster);
     }
 
     fn end(&self, all: &mut SharedUpstreams, fault: Option<OpenFault>) {

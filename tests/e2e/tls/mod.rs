@@ -1,5 +1,6 @@
 //! TLS: what clients and upstreams get, who is refused and why, and what of it lives on over reloads.
 
+mod chosen;
 mod clients;
 mod hostile;
 mod http2;
