@@ -87,6 +87,16 @@ fn response_heads() {
 }
 
 #[test]
+fn websocket_frames() {
+    replay(
+        &seeds("websocket_frames", 15),
+        4000,
+        change,
+        targets::websocket_frames,
+    );
+}
+
+#[test]
 fn chunked_bodies() {
     let golden = include_str!("golden/chunked.txt");
     replay(

@@ -9,7 +9,7 @@ use ringway_tests::{Io, Origin, Proxy, both_drivers};
 
 /// What must come of a case.
 #[derive(Debug, Clone, Copy)]
-enum Fate {
+pub(crate) enum Fate {
     /// RST_STREAM of stream 1 with this code, or the connection's end.
     Stream(u32),
     /// GOAWAY with one of these codes, or the connection's end without one.
@@ -21,11 +21,11 @@ enum Fate {
 use Fate::{Alive, Connection, Stream};
 
 const ALL: u8 = END_STREAM | END_HEADERS;
-const PROTOCOL: &[u32] = &[code::PROTOCOL_ERROR];
-const SIZE: &[u32] = &[code::FRAME_SIZE_ERROR, code::PROTOCOL_ERROR];
-const FLOW: &[u32] = &[code::FLOW_CONTROL_ERROR, code::PROTOCOL_ERROR];
-const CLOSED: &[u32] = &[code::STREAM_CLOSED, code::PROTOCOL_ERROR];
-const COMPRESSION: &[u32] = &[code::COMPRESSION_ERROR, code::PROTOCOL_ERROR];
+pub(crate) const PROTOCOL: &[u32] = &[code::PROTOCOL_ERROR];
+pub(crate) const SIZE: &[u32] = &[code::FRAME_SIZE_ERROR, code::PROTOCOL_ERROR];
+pub(crate) const FLOW: &[u32] = &[code::FLOW_CONTROL_ERROR, code::PROTOCOL_ERROR];
+pub(crate) const CLOSED: &[u32] = &[code::STREAM_CLOSED, code::PROTOCOL_ERROR];
+pub(crate) const COMPRESSION: &[u32] = &[code::COMPRESSION_ERROR, code::PROTOCOL_ERROR];
 
 /// Each case: its name, the octets, and what comes of them.
 #[rustfmt::skip]

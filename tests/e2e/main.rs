@@ -19,6 +19,7 @@ mod grpc_answers;
 mod http2;
 mod http2_floods;
 mod http2_frames;
+mod http2_servers;
 mod http2_turns;
 mod http2_upstreams;
 mod limits;

@@ -1,4 +1,4 @@
-//! A client of HTTP/2 that sends frames octet by octet, as no library would, and reads what comes back. It knows no streams and no state; header blocks
+//! A client of HTTP/2, or a server, that sends frames octet by octet, as no library would, and reads what comes back. It knows no streams and no state; header blocks
 //! it writes are literals, and of those that come it reads a status of the static table.
 
 use crate::socket::Socket;
@@ -154,6 +154,18 @@ impl Frames {
             buffer: Vec::new(),
         };
         frames.socket.set_timeout(PATIENCE);
+        frames
+    }
+
+    /// The other side of it: take a client's preface and SETTINGS on a connection that it has opened, and send ours.
+    pub fn serve(socket: TcpStream) -> Frames {
+        let mut frames = Frames::over(socket);
+        let preface = frames.take(PREFACE.len()).expect("a preface");
+        assert_eq!(preface, PREFACE);
+        let first = frames.read().expect("SETTINGS of the client");
+        assert_eq!((first.kind, first.flags), (kind::SETTINGS, 0), "{first:?}");
+        frames.send(kind::SETTINGS, 0, 0, &[]);
+        frames.send(kind::SETTINGS, END_STREAM, 0, &[]);
         frames
     }
 

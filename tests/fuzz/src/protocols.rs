@@ -5,6 +5,7 @@
 
 use ringway_protocols::http1::*;
 use ringway_protocols::path;
+use ringway_protocols::websocket::Frames;
 
 const LIMITS: HeadLimits = HeadLimits {
     head_bytes: 4096,
@@ -239,6 +240,32 @@ fn read_on(
         body.forwarded.extend_from_slice(b"\r\n");
         *at + n
     }))
+}
+
+/// Any bytes as one direction of a WebSocket.
+pub fn websocket_frames(input: &[u8]) {
+    let mut whole = Frames::new();
+    whole.pass(input);
+    for cut in cuts(input.len()) {
+        let (front, rest) = input.split_at(cut);
+        let mut frames = Frames::new();
+        frames.pass(front);
+        let mut to_boundary = frames.clone();
+        let n = to_boundary.pass_to_boundary(rest);
+        assert!(n <= rest.len());
+        // In front of the boundary there is none.
+        assert!(frames.is_open_here() <= (n == 0));
+        assert!(n == rest.len() || to_boundary.is_open_here() || to_boundary.is_hopeless());
+        to_boundary.pass(&rest[n..]);
+        assert_eq!(to_boundary, whole);
+        frames.pass(rest);
+        assert_eq!(frames, whole);
+        // What nobody saw is either within a frame or loses the place.
+        let mut unseen = Frames::new();
+        unseen.pass(front);
+        unseen.pass_unseen(rest.len() as u64);
+        assert!(unseen == whole || unseen.is_hopeless());
+    }
 }
 
 /// Some places to cut an input at; all of them would make long inputs slow.
