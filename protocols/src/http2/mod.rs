@@ -1,7 +1,7 @@
-//! HTTP/2 (RFC 9113) as far as a proxy has to judge it: heads on their way into and out of the one form that both versions share,
-//! and what a client may send before it is a flood.
+//! HTTP/2 (RFC 9113) as far as a proxy has to judge it: header blocks (`hpack`), heads on their way into and out of the one form that both
+//! versions share, and what a client may send before it is a flood.
 //!
-//! Not here: frames, HPACK, streams and flow control, which a library reads and writes; sockets.
+//! Not here: frames, streams and flow control, which a library reads and writes; sockets.
 //!
 //! The shared form of a head is the octets of an HTTP/1.1 head. An HTTP/2 head is written into it by `request` and `response`, which
 //! refuse what would mean something else there, and then read by the very reader of HTTP/1.1. So nothing gets through HTTP/2 that
@@ -10,6 +10,7 @@
 mod fault;
 mod field;
 mod guard;
+pub mod hpack;
 mod lines;
 mod request;
 mod response;
