@@ -126,26 +126,30 @@ const fn long() -> [Length; LONGEST as usize + 1] {
 }
 
 /// The symbol that the bits begin with, and the length of its code.
-#[inline]
-fn next(bits: u64) -> (u16, u32) {
+#[inline(always)]
+fn next(bits: u64) -> Result<(u8, u32), HpackFault> {
     match SHORT[(bits >> (64 - SHORT_BITS)) as usize] {
         0 => next_long(bits >> 32),
-        found => (found & 0xff, u32::from(found >> 8)),
+        found => Ok((found as u8, u32::from(found >> 8))),
     }
 }
 
 /// Seldom: signs that are hardly in any field.
+#[cold]
 #[inline(never)]
-fn next_long(bits: u64) -> (u16, u32) {
+fn next_long(bits: u64) -> Result<(u8, u32), HpackFault> {
     for length in SHORT_BITS + 1..=LONGEST {
         let codes = LONG[length as usize];
         if bits < codes.end {
             let nth = (bits - codes.begin) >> (32 - length);
             let symbol = SORTED.get(usize::from(codes.place) + nth as usize);
-            return (symbol.copied().unwrap_or(EOS), length);
+            return match symbol {
+                Some(symbol) if *symbol != EOS => Ok((*symbol as u8, length)),
+                _ => Err(HpackFault::Eos),
+            };
         }
     }
-    (EOS, LONGEST)
+    Err(HpackFault::Eos)
 }
 
 /// Append what the octets of a string stand for. A fault leaves `out` with some of it.
@@ -162,19 +166,19 @@ fn decode_into(octets: &[u8], out: &mut [u8]) -> Result<usize, HpackFault> {
     // The bits that come next, from the top; below the `have` ones are zeros.
     let (mut bits, mut have) = (0_u64, 0_u32);
     let (mut rest, mut written) = (octets, 0);
+    let mut put = |octet| {
+        if let Some(place) = out.get_mut(written) {
+            *place = octet;
+            written += 1;
+        }
+    };
     while let Some((four, behind)) = rest.split_first_chunk::<4>() {
         bits |= u64::from(u32::from_be_bytes(*four)) << (32 - have);
         have += 32;
         rest = behind;
         while have >= 32 {
-            let (symbol, length) = next(bits);
-            if symbol == EOS {
-                return Err(HpackFault::Eos);
-            }
-            if let Some(place) = out.get_mut(written) {
-                *place = symbol as u8;
-            }
-            written += 1;
+            let (octet, length) = next(bits)?;
+            put(octet);
             bits <<= length;
             have -= length;
         }
@@ -183,21 +187,18 @@ fn decode_into(octets: &[u8], out: &mut [u8]) -> Result<usize, HpackFault> {
         bits |= u64::from(*octet) << (56 - have);
         have += 8;
     }
-    while have > 0 {
-        // What lies behind the end is as padding is, so that a code that is not whole comes out as one that is too long.
-        let (symbol, length) = next(bits | u64::MAX >> have);
-        if length > have {
-            break;
+    // Ones alone are padding, or too much of it: no code has none but ones, except EOS.
+    while have > 0 && (have >= LONGEST || bits.leading_ones() < have) {
+        // Behind the end are ones, so that a code that is not whole comes out as one that is too long, or as EOS.
+        match next(bits | u64::MAX >> have) {
+            Ok((octet, length)) if length <= have => {
+                put(octet);
+                bits <<= length;
+                have -= length;
+            }
+            Err(fault) if bits.leading_ones() >= LONGEST => return Err(fault),
+            _ => break,
         }
-        if symbol == EOS {
-            return Err(HpackFault::Eos);
-        }
-        if let Some(place) = out.get_mut(written) {
-            *place = symbol as u8;
-        }
-        written += 1;
-        bits <<= length;
-        have -= length;
     }
     check_padding(bits, have)?;
     Ok(written)
