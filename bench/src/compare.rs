@@ -10,11 +10,14 @@ use crate::report;
 use crate::results::{Compared, Results, Skipped, Told};
 use crate::run::{Bench, run};
 use crate::scenario::Scenario;
+use crate::secured;
 
 /// Of `Results`.
 const FORMAT: u32 = 1;
 /// What the first subject is called.
 const BASE: &str = "ringway";
+/// A folder beside those of the scenarios.
+const CERTIFICATES: &str = "certificates";
 
 /// Compare Ringway with other proxies on the same work
 #[derive(Debug, clap::Args)]
@@ -69,6 +72,7 @@ pub(crate) fn compare(ringway: Option<&Path>, options: &Options) -> io::Result<(
     };
     std::fs::create_dir_all(&out)?;
     let out = out.canonicalize()?;
+    secured::write(&out.join(CERTIFICATES))?;
     // Idle connections need files, here and in the proxies, which inherit the limit.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let (subjects, missing) = subjects(ringway, options)?;
@@ -197,6 +201,7 @@ fn one_scenario(
                 job,
                 plan: &results.pinned,
                 folder: &folder,
+                certificates: &out.join(CERTIFICATES),
                 by_worker: false,
             };
             match run(&bench, subject, round) {

@@ -19,6 +19,7 @@ mod results;
 mod run;
 mod runtimes;
 mod scenario;
+mod secured;
 mod spread;
 mod stats;
 mod workers;
@@ -52,6 +53,11 @@ enum What {
     Origin {
         spec: String,
     },
+    /// Make certificates as a run has them
+    #[command(hide = true)]
+    Certificates {
+        folder: PathBuf,
+    },
     Runtimes(runtimes::RuntimesArgs),
     Instructions(instructions::InstructionsArgs),
     Spread(spread::Options),
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
         What::Show(options) => report::show(&options),
         What::Load { spec } => load::make(&spec),
         What::Origin { spec } => origin::serve(&spec),
+        What::Certificates { folder } => secured::write(&folder),
         What::Runtimes(args) => runtimes::run(&args),
         What::Instructions(args) => instructions::run(&args),
         What::Spread(options) => spread::spread(args.ringway.as_deref(), &options),

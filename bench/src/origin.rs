@@ -21,6 +21,7 @@ use socket2::{Domain, Socket, Type};
 use crate::endless::Row;
 use crate::message;
 use crate::scenario::{Kind, Load, Origin, Protocol};
+use crate::secured::{Server, Wire};
 
 /// What to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub(crate) struct Spec {
     /// Listen on a Unix socket as well.
     #[serde(default)]
     pub(crate) unix: Option<PathBuf>,
+    /// Speak TLS, with the certificates that lie there.
+    #[serde(default)]
+    pub(crate) certificates: Option<PathBuf>,
 }
 
 /// What it has seen so far.
@@ -69,6 +73,11 @@ pub(crate) fn serve(spec: &str) -> io::Result<()> {
             (Protocol::Tcp, _) => Some(Bytes::Echo),
         },
         counters: Arc::new(Counters::default()),
+        ends: spec.load.close,
+        server: match &spec.certificates {
+            Some(folder) => Some(Server::new(folder)?),
+            None => None,
+        },
     };
     let cpus: Vec<Option<usize>> = if spec.cpus.is_empty() {
         vec![None]
@@ -136,6 +145,10 @@ struct Served {
     /// Some: answered by HTTP/2.
     http2: Option<Origin>,
     bytes: Option<Bytes>,
+    /// Where a client says that its request is the last, it is.
+    ends: bool,
+    /// Some: by TLS. (Where requests come by HTTP/1.1.)
+    server: Option<Server>,
     counters: Arc<Counters>,
 }
 
@@ -151,7 +164,10 @@ async fn accept_all(listener: OwnedFd, served: Served) {
         spawn(async move {
             // Proxies close their idle connections as they like, also with a reset.
             let _ = match (served.bytes, http2) {
-                (None, None) => answer_all(&stream, &served).await,
+                (None, None) => match &served.server {
+                    Some(server) => answer_secured(server, stream, &served).await,
+                    None => answer_all(&stream.into(), &served).await,
+                },
                 (None, Some(answer)) => http2::answer_all(stream, &served, answer).await,
                 (Some(Bytes::Echo), _) => echo(&stream, &served).await,
                 (Some(Bytes::Row(row, both)), _) => pour(stream, row, both).await,
@@ -188,13 +204,24 @@ async fn pour(stream: Stream, row: Row, both: bool) -> io::Result<()> {
     row.pour(&stream, |_| false).await
 }
 
-async fn answer_all(stream: &Stream, served: &Served) -> io::Result<()> {
+async fn answer_secured(server: &Server, stream: Stream, served: &Served) -> io::Result<()> {
+    match server.secure(stream).await {
+        Ok(wire) => answer_all(&wire, served).await,
+        Err(e) => {
+            eprintln!("ringway-bench: origin: {e}");
+            Err(e)
+        }
+    }
+}
+
+async fn answer_all(stream: &Wire, served: &Served) -> io::Result<()> {
     let mut partial = Vec::new();
     while let Some(mut buf) = stream.recv().await? {
         while !buf.is_empty() {
             let Some(after_head) = head_end(&mut partial, &buf) else {
                 break;
             };
+            let is_last = served.ends && (says_close(&partial) || says_close(&buf[..after_head]));
             buf.advance(after_head);
             let n = served.counters.requests.fetch_add(1, Relaxed);
             let good = partial.starts_with(b"GET /bench ") && served.upload.is_empty()
@@ -203,18 +230,18 @@ async fn answer_all(stream: &Stream, served: &Served) -> io::Result<()> {
                         .await?;
             partial.clear();
             let answer = if good { served.answer } else { REFUSED };
-            if stream.queue(answer).is_err() {
-                stream.flush().await?;
-                let _ = stream.queue(answer);
-            }
-            stream.submit();
-            if !good {
-                stream.flush().await?;
-                return Ok(());
+            stream.send(&[answer]).await?;
+            if !good || is_last {
+                return stream.end().await;
             }
         }
     }
     Ok(())
+}
+
+/// Proxies keep that to themselves: so says who asks directly.
+fn says_close(head: &[u8]) -> bool {
+    memchr::memmem::find(head, b"\r\nConnection: close\r\n").is_some()
 }
 
 /// Where in `buf` the head ends. `head` gets its bytes: the beginning if it is whole in `buf`, all of them if it is cut.
@@ -235,7 +262,7 @@ fn head_end(head: &mut Vec<u8>, buf: &[u8]) -> Option<usize> {
 }
 
 async fn body_is_right(
-    stream: &Stream,
+    stream: &Wire,
     first: &mut Buf,
     wanted: &'static [u8],
     whole: bool,

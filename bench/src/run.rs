@@ -15,7 +15,8 @@ use crate::origin::{self, Seen};
 use crate::peers::{Job, ORIGIN_SOCKET, Place, Reload, Subject};
 use crate::pin::Plan;
 use crate::results::Run;
-use crate::scenario::Protocol;
+use crate::scenario::{Load, Protocol};
+use crate::secured::Blocking;
 use crate::workers::{self, Worker};
 
 /// A proxy must answer within this after its start; ten thousand routes take some of them seconds.
@@ -30,6 +31,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) plan: &'a Plan,
     /// Where this subject's files go.
     pub(crate) folder: &'a Path,
+    /// Where certificates lie.
+    pub(crate) certificates: &'a Path,
     /// Ask the proxy, which is Ringway, what each of its workers did.
     pub(crate) by_worker: bool,
 }
@@ -43,12 +46,14 @@ pub(crate) fn run(bench: &Bench<'_>, subject: &Subject, round: usize) -> io::Res
     if let Some(left) = unix.as_ref().filter(|path| path.exists()) {
         std::fs::remove_file(left)?;
     }
+    let mutual = scenario.tls.as_ref().is_some_and(|tls| tls.mutual);
     let spec = serde_json::to_string(&origin::Spec {
         protocol: scenario.protocol,
         origin: scenario.origin.clone(),
         load: scenario.load.clone(),
         cpus: bench.plan.origin.clone(),
         unix,
+        certificates: mutual.then(|| bench.certificates.to_owned()),
     })?;
     let mut origin = Own::start(&bench.plan.origin, "origin", &spec)?;
     let origin_address: SocketAddr = origin
@@ -59,6 +64,7 @@ pub(crate) fn run(bench: &Bench<'_>, subject: &Subject, round: usize) -> io::Res
         listen: free_port()?,
         origin: origin_address,
         folder: bench.folder,
+        certificates: bench.certificates,
     };
     subject.write(bench.job, at)?;
     let log = bench.folder.join("output.log");
@@ -114,6 +120,7 @@ fn under_load(
         scenario: scenario.clone(),
         address,
         cpus: bench.plan.load.clone(),
+        certificates: bench.certificates.to_owned(),
     })?;
     let mut load = Own::start(&bench.plan.load, "load", &spec)?;
     let look = |load: &Own, workers: Vec<Worker>| Moment {
@@ -212,7 +219,17 @@ fn first_answer(address: SocketAddr, bench: &Bench<'_>) -> io::Result<()> {
         // An echo, or the beginning of the row.
         return stream.read_exact(&mut [0; 12]);
     }
-    let heads = message::request_heads(&crate::scenario::Load {
+    match &bench.job.scenario.tls {
+        Some(tls) => {
+            let mut secured = Blocking::shake(stream, tls, bench.certificates)?;
+            first_head(&mut secured, load)
+        }
+        None => first_head(&mut stream, load),
+    }
+}
+
+fn first_head(stream: &mut (impl Read + Write), load: &Load) -> io::Result<()> {
+    let heads = message::request_heads(&Load {
         hosts: load.hosts.min(1),
         ..load.clone()
     });

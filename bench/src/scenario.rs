@@ -28,6 +28,21 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("h2-small-h2", include_str!("../scenarios/h2-small-h2.toml")),
     ("h2-1m", include_str!("../scenarios/h2-1m.toml")),
     ("grpc-unary", include_str!("../scenarios/grpc-unary.toml")),
+    (
+        "h1-tls-small",
+        include_str!("../scenarios/h1-tls-small.toml"),
+    ),
+    ("h1-tls-1m", include_str!("../scenarios/h1-tls-1m.toml")),
+    (
+        "tls-handshake",
+        include_str!("../scenarios/tls-handshake.toml"),
+    ),
+    ("tls-resume", include_str!("../scenarios/tls-resume.toml")),
+    ("mtls-small", include_str!("../scenarios/mtls-small.toml")),
+    (
+        "idle-memory-tls",
+        include_str!("../scenarios/idle-memory-tls.toml"),
+    ),
     ("l4-bulk", include_str!("../scenarios/l4-bulk.toml")),
     (
         "l4-bulk-bidirectional",
@@ -63,6 +78,9 @@ pub(crate) struct Scenario {
     /// What the proxy has besides one listener and one upstream.
     #[serde(default)]
     pub(crate) proxy: Proxy,
+    /// Clients come by TLS 1.3.
+    #[serde(default)]
+    pub(crate) tls: Option<Tls>,
     /// What is compared; the first is the main one.
     pub(crate) figures: Vec<Figure>,
 }
@@ -167,6 +185,19 @@ pub(crate) struct Proxy {
     pub(crate) reload_every: Option<u64>,
 }
 
+/// How TLS is spoken.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// A client's connections after its first resume a session; otherwise every handshake is a full one, and no tickets are asked for
+    /// where that can be said.
+    #[serde(default)]
+    pub(crate) resume: bool,
+    /// Clients have a certificate, and the origin speaks TLS as well and wants one of the proxy.
+    #[serde(default)]
+    pub(crate) mutual: bool,
+}
+
 /// What is compared. All are costs: less is better, and a ratio is the peer's cost divided by Ringway's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -238,6 +269,9 @@ impl Scenario {
         if let Err(what) = self.check_http2() {
             return bad(what);
         }
+        if let Err(what) = self.check_tls() {
+            return bad(what);
+        }
         if self.figures.is_empty() {
             return bad("no figure");
         }
@@ -283,6 +317,19 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    fn check_tls(&self) -> Result<(), &'static str> {
+        let Some(tls) = &self.tls else { return Ok(()) };
+        if self.protocol != Protocol::Http || self.load.streams > 0 || self.origin.http2 {
+            return Err("TLS is for HTTP/1.1");
+        }
+        if tls.resume && !self.load.close {
+            return Err("to resume takes a new connection for each request");
+        }
+        Ok(())
+    }
+}
+
 impl Cost {
     /// How a person calls it, with its unit.
     pub(crate) fn title(self) -> &'static str {
@@ -315,7 +362,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         let good = toml::from_str::<Scenario>(BUILT_IN[0].1).unwrap();
-        let change: [(&str, Change); 10] = [
+        let change: [(&str, Change); 12] = [
             ("no connection", |s| s.load.connections = 0),
             ("more active", |s| s.load.active = Some(65)),
             ("open loop", |s| s.load.rate = Some(1.0)),
@@ -324,6 +371,15 @@ mod tests {
             ("pouring", |s| s.load.kind = Kind::Pour),
             ("a closed loop", |s| {
                 (s.load.streams, s.load.close) = (16, true);
+            }),
+            ("TLS is for", |s| {
+                (s.load.streams, s.tls) = (16, Some(Tls::default()));
+            }),
+            ("to resume", |s| {
+                s.tls = Some(Tls {
+                    resume: true,
+                    mutual: false,
+                });
             }),
             ("messages both ways", |s| s.origin.grpc = true),
             ("either pours", |s| s.protocol = Protocol::Tcp),

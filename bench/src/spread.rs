@@ -122,6 +122,8 @@ fn once(
         job,
         plan,
         folder,
+        // Its scenarios are without TLS.
+        certificates: folder,
         by_worker: true,
     };
     run(&bench, subject, round)

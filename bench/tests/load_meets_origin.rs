@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Once;
 
 use serde_json::{Value, json};
 
@@ -70,9 +71,16 @@ fn scenario(load: &Value, body: usize) -> Value {
 /// What the load reports when it expects `expected` bytes and the origin sends `sent`; and what the origin has seen.
 fn report(load: &Value, expected: usize, sent: usize) -> (Value, Value) {
     let origin = json!({ "protocol": protocol(load), "origin": origin(load, sent), "load": load, "cpus": [] });
-    let mut origin = Process::start("origin", &origin);
-    let address = origin.hear();
-    let spec = json!({ "scenario": scenario(load, expected), "address": address, "cpus": [] });
+    measured(
+        &origin,
+        json!({ "scenario": scenario(load, expected), "cpus": [] }),
+    )
+}
+
+/// What the load reports of an origin, and what that has seen.
+fn measured(origin: &Value, mut spec: Value) -> (Value, Value) {
+    let mut origin = Process::start("origin", origin);
+    spec["address"] = origin.hear().into();
     let mut load = Process::start("load", &spec);
     let mut line = load.hear();
     while !line.starts_with('{') {
@@ -190,4 +198,74 @@ fn a_wrong_answer_fails_the_run() {
         let error = report["error"].as_str().unwrap_or_default();
         assert!(error.contains("not the length"), "{load}: {report}");
     }
+}
+
+/// The same with TLS, which the origin always speaks as `mutual` says.
+fn report_by_tls(load: &Value, tls: &Value) -> (Value, Value) {
+    // Of this process: another may be running the same tests.
+    let folder = format!("{}/{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    static MADE: Once = Once::new();
+    MADE.call_once(|| {
+        let made = Command::new(env!("CARGO_BIN_EXE_ringway-bench"))
+            .args(["certificates", &folder])
+            .status();
+        assert!(made.expect("our own program").success());
+    });
+    let origin =
+        json!({ "origin": origin(load, 100), "load": load, "cpus": [], "certificates": folder });
+    let mut scenario = scenario(load, 100);
+    scenario["tls"] = tls.clone();
+    measured(
+        &origin,
+        json!({ "scenario": scenario, "cpus": [], "certificates": folder }),
+    )
+}
+
+#[test]
+fn answers_pass_by_tls_and_handshakes_are_what_the_scenario_says() {
+    for (load, resume) in [
+        (json!({ "kind": "closed", "connections": 8 }), false),
+        (
+            json!({ "kind": "closed", "connections": 2, "body": 300_000 }),
+            false,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 4, "close": true }),
+            false,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 4, "close": true }),
+            true,
+        ),
+        (
+            json!({ "kind": "open", "connections": 8, "rate": 1000.0 }),
+            false,
+        ),
+        (json!({ "kind": "idle", "connections": 20 }), false),
+    ] {
+        let tls = json!({ "mutual": true, "resume": resume });
+        let (report, seen) = report_by_tls(&load, &tls);
+        assert_eq!(report["error"], Value::Null, "{load}");
+        assert!(
+            seen["requests"].as_u64() >= load["connections"].as_u64(),
+            "{load}: {seen}"
+        );
+    }
+}
+
+#[test]
+fn a_load_without_the_certificate_that_is_demanded_fails_the_run() {
+    let load = json!({ "kind": "closed", "connections": 2 });
+    let (report, seen) = report_by_tls(&load, &json!({}));
+    let error = report["error"].as_str().unwrap_or_default();
+    assert!(error.contains("certificate"), "{report}");
+    assert_eq!(seen["requests"], 0);
+}
+
+#[test]
+fn a_load_without_tls_gets_no_answer_of_an_origin_with_it() {
+    let load = json!({ "kind": "closed", "connections": 2 });
+    let (report, seen) = report_by_tls(&load, &Value::Null);
+    assert!(report["error"].is_string(), "{report}");
+    assert_eq!(seen["requests"], 0);
 }

@@ -7,7 +7,7 @@ use ringway_protocols::http1::{self, BodyFraming, ClientConnection};
 use crate::exchange::Exchange;
 use crate::flow::After;
 use crate::grpc;
-use crate::http2::{Call, heads};
+use crate::http2::Call;
 use crate::outcome::Flag;
 use crate::relay::body;
 
@@ -129,12 +129,12 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
 }
 
 /// The same on a stream. What is left of the request's body is read where it is little, so that what the client still sends finds a stream; else
-/// the library refuses it when the stream is let go.
+/// it is refused when the stream is let go.
 async fn send_by_http2(reply: &Reply, exchange: &mut Exchange<'_>, call: &Call) -> After {
     let (mut head, mut body) = (OutBuf::take(), Bytes::new());
     let keep = ClientConnection::KeepAlive;
     let status = write(reply, exchange, keep, &mut head, Some(&mut body));
-    if !call.answer_whole(heads::response(status, &head), body) {
+    if !call.answer_whole(status, &head, body) {
         return After::Abort;
     }
     drop(head);

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::task::{Context, Poll};
 
-use h2::Reason;
+use ringway_protocols::http2::frame::Reason;
 
 use crate::accept::Client;
 use crate::flow::After;
@@ -93,7 +93,7 @@ impl<'a> Who<'a> {
     pub(crate) fn source(self) -> Source<'a> {
         match self.caller.call() {
             None => Source::Http1(&self.client.stream),
-            Some(call) => Source::Http2(&call.body),
+            Some(call) => Source::Http2(call.stream()),
         }
     }
 

@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use http::{HeaderMap, HeaderValue};
 use ringway_io as io;
 use ringway_protocols::grpc::{self, Status};
+use ringway_protocols::http2::hpack::Fields;
 
 use crate::answer::Reply;
 use crate::exchange::Exchange;
@@ -74,9 +74,11 @@ pub(crate) fn status_in_lines(lines: &[u8]) -> Option<Status> {
         .map(|line| Status::read(&lines[line.value]))
 }
 
-/// The same of a map.
-pub(crate) fn status_in(trailers: &HeaderMap) -> Option<Status> {
-    trailers.get(STATUS).map(|v| Status::read(v.as_bytes()))
+/// The same of fields.
+pub(crate) fn status_in(trailers: &Fields) -> Option<Status> {
+    let mut fields = trailers.regular();
+    let status = fields.find(|(name, _)| *name == STATUS.as_bytes());
+    status.map(|(_, value)| Status::read(value))
 }
 
 /// Write the time that is left of a call behind `text`, for its endpoint. A route that sets the field itself has its way.
@@ -125,12 +127,9 @@ pub(crate) fn end_answer(exchange: &mut Exchange<'_>, reply: &Reply) -> bool {
     let Some((status, message)) = told(exchange, reply.status, text.as_bytes()) else {
         return false;
     };
-    let mut trailers = HeaderMap::with_capacity(2);
-    trailers.insert(STATUS, HeaderValue::from_static(status.code()));
-    if let Ok(message) = HeaderValue::from_str(&message) {
-        trailers.insert("grpc-message", message);
-    }
-    let ended = stream.end_with(trailers);
+    let code = status.code();
+    let trailers = format!("{STATUS}: {code}\r\ngrpc-message: {message}\r\n");
+    let ended = stream.end_with(trailers.as_bytes());
     if ended {
         note_status(exchange, Some(status));
     }

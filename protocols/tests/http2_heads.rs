@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use ringway_protocols::http1::{BodyFraming, HeadLimits, RequestFault, RequestHead, ResponseHead};
+use ringway_protocols::http2::hpack;
 use ringway_protocols::http2::{
-    HeadFault, Pseudo, host, lines, request_line, write_request_head, write_response_head,
-    write_trailers, write_websocket_answer, write_websocket_head,
+    HeadFault, Pseudo, host, lines, request_line, status_of, write_request_head,
+    write_response_head, write_trailers, write_websocket_answer, write_websocket_head,
 };
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -26,6 +27,7 @@ const GET: Pseudo<'_> = Pseudo {
     scheme: Some(b"http"),
     authority: Some(b"a.test"),
     path: b"/p",
+    protocol: None,
 };
 
 fn written(pseudo: &Pseudo<'_>, fields: Fields<'_>, ends: bool) -> Result<String, HeadFault> {
@@ -543,4 +545,84 @@ fn lines_of_our_heads_are_found_again() {
     assert_eq!(lines(b"", true).count(), 0);
     assert_eq!(lines(b"a: b\r\nc: d\r\n", false).count(), 2);
     assert_eq!(host(b"GET / HTTP/1.1\r\nx: y\r\n\r\n"), None);
+}
+
+/// Fields as they come out of a header block.
+fn decoded(fields: Fields<'_>) -> hpack::Fields {
+    let mut list = hpack::Fields::default();
+    pairs(fields).for_each(|(name, value)| list.push(name, value));
+    list
+}
+
+#[test]
+fn pseudo_fields_of_requests() {
+    let (method, scheme, path) = ((":method", "GET"), (":scheme", "http"), (":path", "/"));
+    let authority = (":authority", "a.test");
+    let right: &[Fields<'_>] = &[
+        &[method, scheme, path],
+        &[path, authority, scheme, method, ("accept", "*/*")],
+        &[(":method", "CONNECT"), authority],
+        &[
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            scheme,
+            path,
+            authority,
+        ],
+    ];
+    for fields in right {
+        let list = decoded(fields);
+        let pseudo = Pseudo::of(&list).unwrap_or_else(|fault| panic!("{fields:?}: {fault:?}"));
+        assert_eq!(pseudo.authority.is_some(), fields.contains(&authority));
+    }
+    let wrong: &[Fields<'_>] = &[
+        &[],
+        &[scheme, path],
+        &[method, path],
+        &[method, scheme],
+        &[method, method, scheme, path],
+        &[method, scheme, path, authority, authority],
+        &[method, scheme, path, (":status", "200")],
+        &[method, scheme, path, (":other", "")],
+        // Behind a regular field it is none.
+        &[method, scheme, ("accept", "*/*"), path],
+        &[
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            path,
+            authority,
+        ],
+    ];
+    for fields in wrong {
+        let list = decoded(fields);
+        assert_eq!(
+            Pseudo::of(&list).err(),
+            Some(HeadFault::PseudoField),
+            "{fields:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pseudo_field_among_the_others_is_no_field() {
+    let fields = &[("accept", "*/*"), (":authority", "b.test")];
+    assert_eq!(written(&GET, fields, true), Err(HeadFault::FieldName));
+}
+
+#[test]
+fn statuses_of_responses() {
+    let of = |fields: Fields<'_>| status_of(&decoded(fields));
+    assert_eq!(of(&[(":status", "200"), ("server", "x")]), Ok(200));
+    for wrong in ["20", "2000", "2x0", "", "-10"] {
+        assert_eq!(of(&[(":status", wrong)]), Err(HeadFault::Status), "{wrong}");
+    }
+    let wrong: &[Fields<'_>] = &[
+        &[],
+        &[("server", "x"), (":status", "200")],
+        &[(":status", "200"), (":status", "200")],
+        &[(":status", "200"), (":path", "/")],
+    ];
+    for fields in wrong {
+        assert_eq!(of(fields), Err(HeadFault::PseudoField), "{fields:?}");
+    }
 }

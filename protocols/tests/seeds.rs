@@ -106,3 +106,8 @@ fn chunked_bodies() {
         targets::chunked,
     );
 }
+
+#[test]
+fn header_blocks() {
+    replay(&seeds("hpack", 40), 8000, change, targets::hpack);
+}

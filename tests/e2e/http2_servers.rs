@@ -79,7 +79,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("HEADERS on stream 0", headers(ALL, 0, &ok()), Connection(PROTOCOL)),
         ("padding of HEADERS as long as the frame", headers(ALL | 0x8, 1, &[99, 0x88]), Connection(PROTOCOL)),
         ("PRIORITY on stream 0", frame(kind::PRIORITY, 0, 0, &[0; 5]), Connection(PROTOCOL)),
-        ("PRIORITY of another length", frame(kind::PRIORITY, 0, 1, &[0; 4]), Connection(SIZE)),
+        ("PRIORITY of another length", frame(kind::PRIORITY, 0, 1, &[0; 4]), Stream(code::FRAME_SIZE_ERROR)),
         ("RST_STREAM on stream 0", frame(kind::RST_STREAM, 0, 0, &[0; 4]), Connection(PROTOCOL)),
         ("RST_STREAM of another length", frame(kind::RST_STREAM, 0, 1, &[0; 3]), Connection(SIZE)),
         ("an acknowledgement with SETTINGS in it", frame(kind::SETTINGS, 1, 0, &[0; 6]), Connection(SIZE)),
@@ -101,9 +101,11 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("CONTINUATION behind a whole block", [head.clone(), frame(kind::CONTINUATION, END_HEADERS, 1, b"")].concat(), Connection(PROTOCOL)),
         ("CONTINUATION behind DATA", [head.clone(), frame(kind::DATA, 0, 1, b"x"), frame(kind::CONTINUATION, END_HEADERS, 1, b"")].concat(), Connection(PROTOCOL)),
         ("a promise that was forbidden", frame(kind::PUSH_PROMISE, END_HEADERS, 1, &[&[0, 0, 0, 2][..], &ok()].concat()), Connection(PROTOCOL)),
-        // The library takes this for a 200, and drops what is not of responses, so that it goes no further.
-        ("no status", with(&[("x-a", "1")]), Alive),
-        ("a pseudo-field of requests", with(&[(":status", "200"), (":path", "/")]), Alive),
+        ("no status", with(&[("x-a", "1")]), Stream(code::PROTOCOL_ERROR)),
+        ("a status that is no number", with(&[(":status", "2x0")]), Stream(code::PROTOCOL_ERROR)),
+        ("a pseudo-field of requests", with(&[(":status", "200"), (":path", "/")]), Stream(code::PROTOCOL_ERROR)),
+        ("DATA behind the end", [whole.clone(), frame(kind::DATA, 0, 1, b"x")].concat(), Connection(&[code::STREAM_CLOSED])),
+        ("HEADERS behind the end", [whole.clone(), headers(ALL, 1, &ok())].concat(), Connection(&[code::STREAM_CLOSED])),
         ("Connection", with(&[(":status", "200"), ("connection", "close")]), Stream(code::PROTOCOL_ERROR)),
         ("capitals in a name", with(&[(":status", "200"), ("X-A", "1")]), Stream(code::PROTOCOL_ERROR)),
     ]

@@ -64,7 +64,7 @@ both_drivers! {
         // Behind a reset: DATA is told so, HEADERS of an old stream end the connection.
         for (stream, again, wanted) in [
             (5, frame(kind::DATA, END_STREAM, 5, b"abc"), code::STREAM_CLOSED),
-            (7, frame(kind::HEADERS, ALL, 7, &get_block("/", &[])), code::PROTOCOL_ERROR),
+            (7, frame(kind::HEADERS, ALL, 7, &get_block("/", &[])), code::STREAM_CLOSED),
         ] {
             answered_early(&mut frames, stream, "3");
             frames.send(kind::RST_STREAM, 0, stream, &8u32.to_be_bytes());

@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::server::{NoClientAuth, ServerConfig, ServerConnection};
-use rustls::version::{TLS12, TLS13};
 
 use crate::choice::Choice;
 use crate::clock::Clock;
@@ -14,7 +13,7 @@ use crate::facts::Version;
 use crate::fault::Fault;
 use crate::material::Unusable;
 use crate::pair::Pair;
-use crate::provider::{provider, sha256};
+use crate::provider::{Spoken, sha256};
 use crate::session::Session;
 use crate::tickets::{Realm, Tickets};
 use crate::trust::Trust;
@@ -64,6 +63,15 @@ const TICKETS: usize = 1;
 impl Acceptor {
     /// `tickets` are those of the process.
     pub fn new(offer: &Offer, tickets: &Arc<Tickets>) -> Result<Acceptor, Unusable> {
+        Acceptor::speaking(Spoken::All, offer, tickets)
+    }
+
+    /// The same with less to choose from.
+    pub fn speaking(
+        spoken: Spoken,
+        offer: &Offer,
+        tickets: &Arc<Tickets>,
+    ) -> Result<Acceptor, Unusable> {
         if offer.pairs.is_empty() {
             return Err(Unusable::NoCertificate);
         }
@@ -79,12 +87,8 @@ impl Acceptor {
             }
         };
         let clock = Arc::new(Clock::default());
-        let versions: &[_] = match offer.min_version {
-            Version::Tls12 => &[&TLS13, &TLS12],
-            Version::Tls13 => &[&TLS13],
-        };
-        let mut config = ServerConfig::builder_with_details(provider().clone(), clock.clone())
-            .with_protocol_versions(versions)
+        let mut config = ServerConfig::builder_with_details(spoken.provider(), clock.clone())
+            .with_protocol_versions(spoken.versions(offer.min_version))
             .map_err(|error| Unusable::Contradiction(error.to_string()))?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(Choice::new(&offer.pairs)));

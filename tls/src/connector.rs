@@ -9,14 +9,13 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
-use rustls::version::{TLS12, TLS13};
 
 use crate::clock::Clock;
 use crate::facts::Version;
 use crate::fault::Fault;
 use crate::material::Unusable;
 use crate::pair::Pair;
-use crate::provider::{provider, sha256};
+use crate::provider::{Spoken, sha256};
 use crate::session::Session;
 use crate::sessions::Sessions;
 use crate::spiffe::Expected;
@@ -68,6 +67,11 @@ impl fmt::Debug for Connector {
 impl Connector {
     /// Checks the demand.
     pub fn new(demand: &Demand) -> Result<Connector, Unusable> {
+        Connector::speaking(Spoken::All, demand)
+    }
+
+    /// The same with less to choose from.
+    pub fn speaking(spoken: Spoken, demand: &Demand) -> Result<Connector, Unusable> {
         let name = match &demand.name {
             Some(name) => Some(server_name(name)?),
             None => None,
@@ -88,12 +92,8 @@ impl Connector {
             Verify::Nothing => Arc::new(OfAnyone),
         };
         let clock = Arc::new(Clock::default());
-        let versions: &[_] = match demand.min_version {
-            Version::Tls12 => &[&TLS13, &TLS12],
-            Version::Tls13 => &[&TLS13],
-        };
-        let builder = ClientConfig::builder_with_details(provider().clone(), clock.clone())
-            .with_protocol_versions(versions)
+        let builder = ClientConfig::builder_with_details(spoken.provider(), clock.clone())
+            .with_protocol_versions(spoken.versions(demand.min_version))
             .map_err(|error| Unusable::Contradiction(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
@@ -110,7 +110,7 @@ impl Connector {
             name,
             needs_name,
             is_verified,
-            digest: digest(demand),
+            digest: digest(spoken, demand),
         })
     }
 
@@ -143,7 +143,7 @@ fn server_name(text: &str) -> Result<ServerName<'static>, Unusable> {
     ServerName::try_from(text.to_owned()).map_err(|_| Unusable::NoServerName(text.to_owned()))
 }
 
-fn digest(demand: &Demand) -> [u8; 32] {
+fn digest(spoken: Spoken, demand: &Demand) -> [u8; 32] {
     let mut seen = Vec::new();
     match &demand.verify {
         Verify::By(trust) => seen.extend_from_slice(trust.digest()),
@@ -151,7 +151,7 @@ fn digest(demand: &Demand) -> [u8; 32] {
     }
     let pair = demand.pair.as_ref().map(Pair::sha256);
     let rest = format!(
-        "{:?}{:?}{:?}{:?}{:?}",
+        "{:?}{:?}{:?}{:?}{:?}{spoken:?}",
         demand.name, demand.identities, pair, demand.min_version, demand.alpn
     );
     seen.extend_from_slice(rest.as_bytes());

@@ -49,6 +49,7 @@ pub use fault::Fault;
 pub use identity::Identity;
 pub use material::Unusable;
 pub use pair::{Pair, Part};
+pub use provider::Spoken;
 pub use session::Session;
 pub use spiffe::{Expected, is_spiffe_id};
 pub use tickets::Tickets;

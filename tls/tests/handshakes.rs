@@ -3,8 +3,8 @@
 
 mod support;
 
-use ringway_tls::{Clients, Expected, Fault, Identity, Version};
-use support::{Authority, Failed, NOW, Two, acceptor, connector, demand, offer};
+use ringway_tls::{Acceptor, Clients, Connector, Expected, Fault, Identity, Spoken, Version};
+use support::{Authority, Failed, NOW, Two, acceptor, connector, demand, offer, tickets};
 
 fn pair_of_sessions() -> Two {
     let authority = Authority::new("root");
@@ -169,4 +169,35 @@ fn a_client_names_itself_and_the_server_believes_its_authority() {
     assert_eq!(peer.certificate.subject, "CN=leaf");
     assert_eq!(peer.certificate.serial, "12345678");
     assert_ne!(peer.sha256, [0; 32]);
+}
+
+#[test]
+fn who_speaks_the_least_offers_no_more() {
+    let authority = Authority::new("root");
+    let demand = demand(authority.trust());
+    let offer = offer(vec![authority.server("a.example")]);
+    let least = Connector::speaking(Spoken::Least, &demand).expect("a connector");
+    let hello = |connector: &Connector| {
+        let mut bytes = Vec::new();
+        let session = connector.session("a.example", NOW);
+        session.expect("a session").output(&mut bytes);
+        bytes
+    };
+    // A share of ML-KEM alone has 1,184 bytes.
+    assert!(hello(&connector(&demand)).len() > 1_184);
+    assert!(hello(&least).len() < 400);
+    assert_ne!(least.digest(), connector(&demand).digest());
+
+    let acceptor = Acceptor::speaking(Spoken::Least, &offer, &tickets()).expect("an acceptor");
+    // The whole meets the least on either side.
+    for (acceptor, connector) in [
+        (&acceptor, &connector(&demand)),
+        (&support::acceptor(&offer), &least),
+    ] {
+        let mut two = Two::new(acceptor, connector, "a.example");
+        two.shake().expect("a handshake");
+        let facts = two.client.facts().expect("done");
+        let agreed = (facts.version, facts.cipher);
+        assert_eq!(agreed, (Version::Tls13, "TLS_AES_128_GCM_SHA256"));
+    }
 }

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use ringway_io::{Stream, sleep, spawn};
+use ringway_io::{sleep, spawn};
 
 use super::lane::Lane;
 use super::verify::Fault;
+use crate::secured::Wire;
 
 /// How often the main task looks whether it is over.
 const LOOK_EVERY_MS: u32 = 20;
@@ -62,7 +63,7 @@ async fn keep(lane: &Lane, count: usize) -> Result<(), Fault> {
 }
 
 /// The request once more on a fresh connection. A proxy that is being reloaded may close that one too before it has an answer.
-async fn again(lane: &Lane) -> Result<Stream, Fault> {
+async fn again(lane: &Lane) -> Result<Wire, Fault> {
     /// As often as a person would find it funny.
     const TIMES: u32 = 3;
     let mut left = TIMES;
@@ -77,10 +78,11 @@ async fn again(lane: &Lane) -> Result<Stream, Fault> {
 }
 
 async fn close_each(lane: &Lane) -> Result<(), Fault> {
+    let client = lane.another_client()?;
     let mut first = true;
     while !lane.is_over() {
         let started = Instant::now();
-        let stream = lane.connect().await?;
+        let stream = lane.connect_as(client.as_ref()).await?;
         lane.ask(&stream).await?;
         lane.end(stream).await?;
         lane.count(started);

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use ringway_io::{Stream, sleep, spawn};
+use ringway_io::{sleep, spawn};
 
 use super::lane::Lane;
 use super::verify::Fault;
 use super::{COUNTING, WARMING};
+use crate::secured::Wire;
 
 /// Connections before the first reading, so that what is allocated once is not counted for each.
 pub(super) const WARM: usize = 200;
@@ -30,7 +31,7 @@ pub(super) async fn run(lane: Rc<Lane>) {
     }
 }
 
-fn begin(lane: &Rc<Lane>, count: usize, open: &Rc<RefCell<Vec<Stream>>>) {
+fn begin(lane: &Rc<Lane>, count: usize, open: &Rc<RefCell<Vec<Wire>>>) {
     for i in 0..AT_ONCE {
         let own = count / AT_ONCE + usize::from(i < count % AT_ONCE);
         let (lane, open) = (lane.clone(), open.clone());
@@ -46,7 +47,7 @@ fn begin(lane: &Rc<Lane>, count: usize, open: &Rc<RefCell<Vec<Stream>>>) {
     }
 }
 
-async fn one(lane: &Lane) -> Result<Stream, Fault> {
+async fn one(lane: &Lane) -> Result<Wire, Fault> {
     let stream = lane.connect().await?;
     lane.ask(&stream).await?;
     stream.clear_deadline();

@@ -16,6 +16,7 @@ use super::{COUNTING, OVER, Report, Share, Spec, Stage};
 use crate::http2;
 use crate::message::{self, Dice};
 use crate::scenario::{Load, Protocol};
+use crate::secured::{Client, Wire};
 
 /// A request without an answer for so long has failed.
 pub(super) const PATIENCE_MS: u32 = 10_000;
@@ -29,6 +30,8 @@ pub(crate) struct Lane {
     pub(crate) stage: Arc<Stage>,
     pub(crate) tally: RefCell<Tally>,
     address: SockAddr,
+    /// Of connections by TLS that share a memory of sessions.
+    client: Option<Client>,
     protocol: Protocol,
     heads: Vec<&'static [u8]>,
     /// Bodies are messages of gRPC.
@@ -40,7 +43,12 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(spec: &Spec, stage: Arc<Stage>, share: Share) -> Rc<Lane> {
+    pub(crate) fn new(
+        spec: &Spec,
+        stage: Arc<Stage>,
+        share: Share,
+        client: Option<Client>,
+    ) -> Rc<Lane> {
         let load = spec.scenario.load.clone();
         let grpc = spec.scenario.origin.grpc;
         Rc::new(Lane {
@@ -55,6 +63,7 @@ impl Lane {
             },
             protocol: spec.scenario.protocol,
             address: spec.address.into(),
+            client,
             dice: RefCell::new(Dice::new(share.index as u64 * 2 + 1)),
             asked: Cell::new(0),
             tally: RefCell::default(),
@@ -69,31 +78,49 @@ impl Lane {
     }
 
     /// A fresh connection.
-    pub(crate) async fn connect(&self) -> Result<Stream, Fault> {
+    pub(crate) async fn connect(&self) -> Result<Wire, Fault> {
+        self.connect_as(self.client.as_ref()).await
+    }
+
+    /// The same of somebody who remembers its own sessions.
+    pub(crate) async fn connect_as(&self, client: Option<&Client>) -> Result<Wire, Fault> {
+        let stream = self.dial().await?;
+        let Some(client) = client else {
+            return Ok(stream.into());
+        };
+        stream.set_deadline(PATIENCE_MS);
+        let secured = client.secure(stream).await;
+        secured.map_err(|e| Fault::Wrong(format!("no TLS: {e}")))
+    }
+
+    /// Another client, where there is TLS.
+    pub(crate) fn another_client(&self) -> Result<Option<Client>, Fault> {
+        let another = self.client.as_ref().map(Client::another).transpose();
+        another.map_err(|e| Fault::Wrong(e.to_string()))
+    }
+
+    /// A fresh connection for bytes as they are.
+    pub(super) async fn dial(&self) -> Result<Stream, Fault> {
         dial(&self.address, PATIENCE_MS)
             .await
             .map_err(|e| Fault::Wrong(format!("cannot connect: {e}")))
     }
 
     /// One request and its answer on this connection; over TCP: a message, and the same back.
-    pub(crate) async fn ask(&self, stream: &Stream) -> Result<(), Fault> {
+    pub(crate) async fn ask(&self, wire: &Wire) -> Result<(), Fault> {
+        wire.set_deadline(PATIENCE_MS);
+        let gone = |e: std::io::Error| Fault::Closed(e.to_string());
         if self.protocol == Protocol::Tcp {
-            stream.set_deadline(PATIENCE_MS);
-            let _ = stream.queue(self.upload);
-            stream.submit();
-            return verify::echo(stream, self.expect).await;
+            wire.send(&[self.upload]).await.map_err(gone)?;
+            return verify::echo(wire, self.expect).await;
         }
         let head = match self.heads.len() {
             1 => self.heads[0],
             n => self.heads[self.dice.borrow_mut().below(n)],
         };
         let whole = self.is_sample();
-        stream.set_deadline(PATIENCE_MS);
-        // The queue has room: nothing else was sent since the last answer. Empty segments are dropped.
-        let _ = stream.queue(head);
-        let _ = stream.queue(self.upload);
-        stream.submit();
-        verify::answer(stream, self.expect, whole).await
+        wire.send(&[head, self.upload]).await.map_err(gone)?;
+        verify::answer(wire, self.expect, whole).await
     }
 
     /// Is the next answer's body to be compared whole?
@@ -123,10 +150,13 @@ impl Lane {
     }
 
     /// The end of a connection that had its answer. Over TCP it is the client's affair, and the origin answers it: so both are passed on.
-    pub(crate) async fn end(&self, stream: Stream) -> Result<(), Fault> {
+    /// With TLS the proxy announces it: a close with that unread would be a reset.
+    pub(crate) async fn end(&self, wire: Wire) -> Result<(), Fault> {
         if self.protocol == Protocol::Tcp {
-            stream.shutdown_write();
-            verify::end(&stream).await?;
+            wire.shutdown_write();
+        }
+        if self.protocol == Protocol::Tcp || wire.is_secured() {
+            verify::end(&wire).await?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod verify;
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use ringway_io::WorkerOptions;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{Kind, Load, Scenario};
+use crate::secured::Client;
 use lane::{Lane, Tally};
 pub(crate) use verify::matches;
 
@@ -32,6 +34,9 @@ pub(crate) struct Spec {
     pub(crate) address: SocketAddr,
     /// One worker on each; empty: one, anywhere.
     pub(crate) cpus: Vec<usize>,
+    /// Where certificates lie, if the scenario needs them.
+    #[serde(default)]
+    pub(crate) certificates: PathBuf,
 }
 
 /// What came of it.
@@ -227,8 +232,12 @@ fn work(spec: &Spec, stage: Arc<Stage>, share: Share, cpu: Option<usize>) -> io:
     let options = worker_options(cpu, largest(&spec.scenario.load, spec.scenario.origin.body));
     let (spec, result) = (spec.clone(), Arc::new(Mutex::new(Tally::default())));
     let out = result.clone();
+    let client = match &spec.scenario.tls {
+        Some(tls) => Some(Client::new(tls, &spec.certificates)?),
+        None => None,
+    };
     ringway_io::run(options, move || async move {
-        let lane = Lane::new(&spec, stage, share);
+        let lane = Lane::new(&spec, stage, share, client);
         match spec.scenario.load.kind {
             Kind::Closed if lane.load.streams > 0 => streams::run(lane.clone()).await,
             Kind::Closed => closed::run(lane.clone()).await,

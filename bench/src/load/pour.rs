@@ -28,7 +28,7 @@ pub(super) async fn run(lane: Rc<Lane>) {
 }
 
 async fn one(lane: &Rc<Lane>, row: Row) -> Result<(), Fault> {
-    let stream = Rc::new(lane.connect().await?);
+    let stream = Rc::new(lane.dial().await?);
     if lane.load.both {
         let (lane, stream) = (lane.clone(), stream.clone());
         spawn(async move { up(&lane, &stream, row).await });

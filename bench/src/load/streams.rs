@@ -30,7 +30,7 @@ pub(super) async fn run(lane: Rc<Lane>) {
 }
 
 async fn connection(lane: &Rc<Lane>) -> Result<(), Fault> {
-    let stream = Rc::new(lane.connect().await?);
+    let stream = Rc::new(lane.dial().await?);
     stream.set_deadline(PATIENCE_MS);
     let shaken = http2::client().handshake(Face::new(stream.clone())).await;
     let (asks, frames) = shaken.map_err(wrong)?;

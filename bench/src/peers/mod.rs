@@ -48,6 +48,7 @@ const LISTEN_PORT: &str = "@LISTEN_PORT@";
 const ORIGIN: &str = "@ORIGIN@";
 const ORIGIN_PORT: &str = "@ORIGIN_PORT@";
 const FOLDER: &str = "@FOLDER@";
+const CERTIFICATES: &str = "@CERTIFICATES@";
 
 /// A file to write: name and text, in which the words above are replaced.
 type File = (&'static str, String);
@@ -83,6 +84,8 @@ struct Kind {
     tcp: bool,
     /// And for HTTP/2.
     http2: Http2,
+    /// And for TLS.
+    tls: bool,
     version: &'static [&'static str],
     reload: Reload,
     files: fn(Job<'_>) -> Vec<File>,
@@ -185,6 +188,9 @@ impl Kind {
     /// Why there is no configuration for this, if so.
     fn lacks(&self, scenario: &Scenario) -> Option<&'static str> {
         let clients = scenario.load.streams > 0;
+        if scenario.tls.is_some() && !self.tls {
+            return Some("there is no configuration of it for TLS");
+        }
         match self.http2 {
             _ if scenario.protocol == Protocol::Tcp => {
                 (!self.tcp).then_some("there is no configuration of it for TCP")
@@ -301,6 +307,8 @@ pub(crate) struct Place<'a> {
     pub(crate) listen: SocketAddr,
     pub(crate) origin: SocketAddr,
     pub(crate) folder: &'a Path,
+    /// `secured` says what lies there.
+    pub(crate) certificates: &'a Path,
 }
 
 impl Place<'_> {
@@ -310,6 +318,7 @@ impl Place<'_> {
             .replace(ORIGIN, &self.origin.to_string())
             .replace(ORIGIN_PORT, &self.origin.port().to_string())
             .replace(FOLDER, &self.folder.display().to_string())
+            .replace(CERTIFICATES, &self.certificates.display().to_string())
     }
 }
 
@@ -334,6 +343,7 @@ mod tests {
             listen: ([127, 0, 0, 1], 1).into(),
             origin: ([127, 0, 0, 1], 2).into(),
             folder: Path::new("folder"),
+            certificates: Path::new("certificates"),
         };
         for kind in KINDS {
             for name in Scenario::names() {
@@ -364,6 +374,12 @@ mod tests {
                 if kind.reload == Reload::File {
                     assert_ne!(text, all(true), "{}", kind.name);
                 }
+                assert_eq!(
+                    scenario.tls.is_some(),
+                    text.contains("certificates/server."),
+                    "{}: {name}",
+                    kind.name
+                );
                 if scenario.proxy.routes > 0 {
                     assert!(
                         text.contains(&message::host_of(scenario.proxy.routes - 1)),

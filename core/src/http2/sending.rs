@@ -1,17 +1,16 @@
 //! One direction of a stream, from us: what is sent is bounded by the peer's windows and by what may wait here. Not where the body comes from.
 
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Buf as _;
-use h2::SendStream;
-use http::HeaderMap;
+use ringway_io::OutBuf;
 
-use super::Octets;
+use super::{Octets, Stream, heads};
 
 /// See the module. One piece is held until there is a window for it; more is taken only then.
 #[derive(Debug)]
 pub(crate) struct Sending {
-    stream: SendStream<Octets>,
+    stream: Rc<Stream>,
     held: Option<Octets>,
     end: End,
 }
@@ -22,7 +21,8 @@ enum End {
     /// More may come.
     Open,
     Body,
-    Trailers(HeaderMap),
+    /// With trailers, as lines.
+    Trailers(OutBuf),
     /// The end was sent.
     Sent,
 }
@@ -32,7 +32,7 @@ enum End {
 pub(crate) struct Broken;
 
 impl Sending {
-    pub(crate) fn new(stream: SendStream<Octets>) -> Sending {
+    pub(crate) fn new(stream: Rc<Stream>) -> Sending {
         Sending {
             stream,
             held: None,
@@ -41,7 +41,7 @@ impl Sending {
     }
 
     /// For a message whose head was all of it.
-    pub(crate) fn ended(stream: SendStream<Octets>) -> Sending {
+    pub(crate) fn ended(stream: Rc<Stream>) -> Sending {
         Sending {
             end: End::Sent,
             ..Sending::new(stream)
@@ -56,7 +56,7 @@ impl Sending {
     /// The next piece. Only when there is room.
     pub(crate) fn put(&mut self, octets: Octets) {
         debug_assert!(self.held.is_none());
-        if octets.has_remaining() {
+        if !octets.is_empty() {
             self.held = Some(octets);
         }
     }
@@ -68,23 +68,34 @@ impl Sending {
         }
     }
 
-    /// Nothing comes after what was put but these.
-    pub(crate) fn end_with(&mut self, trailers: HeaderMap) {
+    /// Nothing comes after what was put but these lines.
+    pub(crate) fn end_with(&mut self, lines: &[u8]) {
         if let End::Open = self.end {
-            self.end = match trailers.is_empty() {
-                true => End::Body,
-                false => End::Trailers(trailers),
+            self.end = match heads::are_trailers(lines) {
+                false => End::Body,
+                true => {
+                    let mut kept = OutBuf::take();
+                    kept.extend_from_slice(lines);
+                    End::Trailers(kept)
+                }
             };
         }
     }
 
     /// Drop what is held and end here, with these. False if the end was sent.
-    pub(crate) fn cut_with(&mut self, trailers: HeaderMap) -> bool {
+    pub(crate) fn cut_with(&mut self, lines: &[u8]) -> bool {
         if let End::Sent = self.end {
             return false;
         }
         (self.held, self.end) = (None, End::Sent);
-        self.stream.send_trailers(trailers).is_ok()
+        self.send_trailers(lines).is_ok()
+    }
+
+    fn send_trailers(&self, lines: &[u8]) -> Result<(), Broken> {
+        let sent = self
+            .stream
+            .send_head(true, |to, out| heads::trailers(lines, to, out));
+        sent.map_err(|_| Broken)
     }
 
     /// Send as much as the windows allow, without waiting for more of them. True if bytes were sent.
@@ -92,22 +103,15 @@ impl Sending {
         let Some(held) = &mut self.held else {
             return Ok(false);
         };
-        let wanted = held.remaining();
-        self.stream.reserve_capacity(wanted);
-        let n = self.stream.capacity().min(wanted);
-        if n == 0 {
-            return Ok(false);
-        }
-        let piece = held.split_to(n);
-        let last = n == wanted && matches!(self.end, End::Body);
-        if n == wanted {
+        let last = matches!(self.end, End::Body);
+        let n = self.stream.send_data(held, last).map_err(|_| Broken)?;
+        if held.is_empty() {
             self.held = None;
+            if last {
+                self.end = End::Sent;
+            }
         }
-        self.stream.send_data(piece, last).map_err(|_| Broken)?;
-        if last {
-            self.end = End::Sent;
-        }
-        Ok(true)
+        Ok(n > 0)
     }
 
     /// Send what is held, and the end if it is known. `moved` is called with each piece.
@@ -121,10 +125,7 @@ impl Sending {
                 moved();
                 continue;
             }
-            match ready!(self.stream.poll_capacity(cx)) {
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Poll::Ready(Err(Broken)),
-            }
+            ready!(self.stream.poll_room(cx)).map_err(|_| Broken)?;
         }
         let sent = match std::mem::replace(&mut self.end, End::Sent) {
             End::Open => {
@@ -132,14 +133,14 @@ impl Sending {
                 Ok(())
             }
             End::Sent => Ok(()),
-            End::Body => self.stream.send_data(Octets::empty(), true),
-            End::Trailers(trailers) => self.stream.send_trailers(trailers),
+            End::Body => self.stream.send_end().map_err(|_| Broken),
+            End::Trailers(lines) => self.send_trailers(&lines),
         };
-        Poll::Ready(sent.map_err(|_| Broken))
+        Poll::Ready(sent)
     }
 
     /// Ready when the peer has reset the stream, or the connection has ended.
-    pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.stream.poll_reset(cx).map(drop)
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_gone(cx)
     }
 }

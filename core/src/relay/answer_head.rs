@@ -1,13 +1,12 @@
 //! Receiving a response's head: in one piece where it lies, in several pieces gathered. Whether the client is still there is watched beside it.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
+use std::future::poll_fn;
 
-use h2::RecvStream;
-use http::response;
 use ringway_io::{self as io, Buf};
 use ringway_protocols::http1::ResponseFault;
+use ringway_protocols::http2::frame::Reason;
+use ringway_protocols::http2::hpack::Fields;
+use ringway_protocols::http2::status_of;
 
 use super::endings::{Broken, broken_stream, is_reset};
 use super::framed::Asked;
@@ -22,7 +21,7 @@ pub(super) enum Behind {
     /// Bytes that came with it.
     Bytes(Buf),
     /// The body's stream.
-    Stream(RecvStream),
+    Stream,
     /// Another head.
     Head,
 }
@@ -43,46 +42,41 @@ async fn receive_frames(
     exchange: &mut Exchange<'_>,
     question: &Question,
 ) -> Result<Behind, Broken> {
-    let received = poll_fn(|cx| {
-        let mut answer = question.answer.borrow_mut();
-        match answer.poll_informational(cx) {
-            Poll::Ready(Some(interim)) => {
-                return Poll::Ready(interim.map(|head| (head.into_parts().0, Behind::Head)));
-            }
-            Poll::Ready(None) | Poll::Pending => {}
-        }
-        let answer = Pin::new(&mut *answer).poll(cx);
-        answer.map_ok(|answer| {
-            let (head, body) = answer.into_parts();
-            (head, Behind::Stream(body))
-        })
-    })
-    .await;
+    let stream = question.stream();
+    let received = poll_fn(|cx| stream.poll_head(cx)).await;
     let some = exchange.facts().first_byte_us.is_some();
-    let (head, behind) = received.map_err(|error| broken_stream(&error, some))?;
+    let fields = received.map_err(|fault| broken_stream(fault, some))?;
     let facts = exchange.facts_mut();
     facts
         .first_byte_us
         .get_or_insert(io::now_us().saturating_sub(facts.sent_us));
-    take(exchange, &head, &behind, question)?;
-    Ok(behind)
+    let taken = take(exchange, &fields, question);
+    if taken.is_err() {
+        stream.reset(Reason::PROTOCOL_ERROR);
+    }
+    stream.give_back(fields);
+    taken
 }
 
 /// Bring a head into the form that both versions share, and read it there.
 fn take(
     exchange: &mut Exchange<'_>,
-    head: &response::Parts,
-    behind: &Behind,
+    fields: &Fields,
     question: &Question,
-) -> Result<(), Broken> {
+) -> Result<Behind, Broken> {
     let limits = exchange.listener().limits;
     let to_head = exchange.request().is_head();
     let by_http2 = exchange.caller.call().is_some();
-    let unannounced: &[u8] = match (head.status.as_u16(), behind) {
-        (100..=199 | 204 | 304, _) => b"",
+    let status = status_of(fields).map_err(|fault| Broken::UpstreamNonsense(fault.explain()))?;
+    let behind = match status {
+        100..=199 => Behind::Head,
+        _ => Behind::Stream,
+    };
+    let unannounced: &[u8] = match status {
+        100..=199 | 204 | 304 => b"",
         _ if to_head => b"",
         // To a client of HTTP/2 the end of the stream says it, as it did to us.
-        (_, Behind::Stream(body)) if body.is_end_stream() && !by_http2 => b"content-length: 0\r\n",
+        _ if question.stream().is_at_end() && !by_http2 => b"content-length: 0\r\n",
         _ => b"transfer-encoding: chunked\r\n",
     };
     let Facts {
@@ -93,16 +87,16 @@ fn take(
     answer.reset();
     answer_bytes.clear();
     let written = match question.websocket {
-        Some(accept) if head.status.is_success() => {
-            heads::write_websocket_answer(answer_bytes, head, &accept)
+        Some(accept) if (200..=299).contains(&status) => {
+            heads::write_websocket_answer(answer_bytes, fields, &accept)
         }
-        _ => heads::write_response(answer_bytes, head, unannounced),
+        _ => heads::write_response(answer_bytes, status, fields, unannounced),
     };
     written.map_err(|fault| Broken::UpstreamNonsense(fault.explain()))?;
     match answer.parse(answer_bytes, &limits, to_head) {
         Ok(Some(_)) => {
             answer.came_by_http2();
-            Ok(())
+            Ok(behind)
         }
         // It is whole: it was written just now.
         Ok(None) => Err(Broken::UpstreamNonsense("its head has no end")),

@@ -9,6 +9,7 @@ use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
 use crate::grpc;
+use crate::http2::Fault;
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
 use crate::upstream::Opened;
@@ -39,20 +40,15 @@ pub(super) enum Broken {
 }
 
 /// A stream to an upstream has ended before its answer did; `some` of the answer had come.
-pub(super) fn broken_stream(error: &h2::Error, some: bool) -> Broken {
-    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    // A GOAWAY is told to the streams above its last id, and to those that begin after it.
-    let above = error.is_go_away() && error.is_remote();
-    if !some && (above || (refused && error.is_remote())) {
-        return Broken::UpstreamRefused;
-    }
-    match error.get_io() {
-        Some(io) => Broken::UpstreamEnded {
-            reset: io.kind() == std::io::ErrorKind::ConnectionReset,
+pub(super) fn broken_stream(fault: Fault, some: bool) -> Broken {
+    match fault {
+        Fault::Refused if !some => Broken::UpstreamRefused,
+        Fault::Refused | Fault::Reset(_) => Broken::UpstreamEnded { reset: true, some },
+        Fault::Io(kind) => Broken::UpstreamEnded {
+            reset: kind == std::io::ErrorKind::ConnectionReset,
             some,
         },
-        None if error.is_remote() => Broken::UpstreamEnded { reset: true, some },
-        None => Broken::UpstreamNonsense("its frames are not valid (RFC 9113 5.4)"),
+        Fault::Ours(_) => Broken::UpstreamNonsense("its frames are not valid (RFC 9113 5.4)"),
     }
 }
 

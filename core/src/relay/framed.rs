@@ -1,13 +1,12 @@
 //! One request to an upstream and its response back, both ways at once: an answer may begin, and end, before the request's
 //! body does. Framing faults end in an abort, never in a message that could be taken for whole.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use h2::RecvStream;
 use ringway_io::{self as io, OutBuf};
 use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version};
 
@@ -21,7 +20,7 @@ use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
 use crate::grpc;
-use crate::http2::heads;
+use crate::http2::heads::Asked as Asking;
 use crate::link::Link;
 use crate::outcome::Flag;
 use crate::policy::{Admitted, limit_of_body};
@@ -54,8 +53,8 @@ pub(super) enum Answered {
         upstream_reusable: bool,
         client_reusable: bool,
     },
-    /// Bytes both ways from here on; where the upstream's come from, if that is a stream.
-    Upgraded(Option<RecvStream>),
+    /// Bytes both ways from here on.
+    Upgraded,
 }
 
 /// What the upstream was asked by.
@@ -72,6 +71,14 @@ impl<'x> Asked<'x> {
         match self {
             Asked::Http1(link) => Sink::Http1(link),
             Asked::Http2(question) => Sink::Http2(&question.sending),
+        }
+    }
+
+    /// Nothing of an answer will come any more.
+    fn is_at_end(self) -> bool {
+        match self {
+            Asked::Http1(_) => false,
+            Asked::Http2(question) => question.stream().is_at_end(),
         }
     }
 }
@@ -144,9 +151,8 @@ pub(crate) async fn relay(
     };
     exchange.facts_mut().body_begun |= !progress.up.is_untouched();
     match (end, upstream) {
-        (Ok(Answered::Upgraded(stream)), upstream) => {
-            let ways = websocket::Ways { question, stream };
-            Ok(websocket::pass(exchange, upstream, ways, timeouts.tunnel_idle).await)
+        (Ok(Answered::Upgraded), upstream) => {
+            Ok(websocket::pass(exchange, upstream, question, timeouts.tunnel_idle).await)
         }
         (
             Ok(Answered::Whole {
@@ -200,11 +206,8 @@ fn ask(
     ends: bool,
 ) -> Result<Question, Failure> {
     let websocket = websocket::asked_for(exchange, lease)?;
-    let request = match websocket {
-        None => heads::request(head, lease.scheme()),
-        Some(_) => heads::websocket_request(head, lease.scheme()),
-    };
-    let Some(request) = request else {
+    let head = Asking::of(head, lease.scheme());
+    let Some(head) = head.filter(|h| websocket.is_none() || h.has_authority()) else {
         exchange.note(
             Flag::ClientProtocol,
             format_args!("the request's target or host cannot be said in HTTP/2"),
@@ -213,8 +216,11 @@ fn ask(
             Reply::closing(400, Flag::ClientProtocol).into(),
         ));
     };
-    let asked = lease.ask(request, ends && websocket.is_none());
-    let question = asked.map_err(|_| {
+    let asked = match websocket {
+        None => lease.ask(&head, ends, exchange.request().is_head()),
+        Some(accept) => lease.ask_websocket(&head, accept),
+    };
+    asked.map_err(|_| {
         exchange.note(
             Flag::UpstreamReset,
             format_args!(
@@ -223,10 +229,6 @@ fn ask(
             ),
         );
         Failure::Refused(Reply::new(503, Flag::UpstreamReset).into())
-    })?;
-    Ok(Question {
-        websocket,
-        ..question
     })
 }
 
@@ -345,7 +347,7 @@ async fn download(
     let response = answer(exchange);
     let (framing_in, upstream_keeps) = (response.framing(), response.keep_alive());
     let status = response.status();
-    let by_http2 = matches!(behind, Behind::Stream(_));
+    let by_http2 = matches!(behind, Behind::Stream);
     let (framing, output) = outgoing(framing_in, exchange.request().version(), by_http2);
     let client_reusable = framing != BodyFraming::UntilClose
         && progress.whole.get()
@@ -358,7 +360,7 @@ async fn download(
     };
     let mut body = Body::new(framing_in, output, u64::MAX);
     let ends = match &behind {
-        Behind::Stream(stream) => body.is_done() || stream.is_end_stream(),
+        Behind::Stream => body.is_done() || upstream.is_at_end(),
         _ => body.is_done(),
     };
     let head = head::response(exchange, admitted, framing, connection);
@@ -366,7 +368,7 @@ async fn download(
     grpc::note_head(exchange);
     match exchange.caller.call() {
         None => put(&client.stream, head, progress).await?,
-        Some(call) if call.answer(heads::response(status, &head), ends) => {}
+        Some(call) if call.answer(status, &head, ends) => {}
         Some(_) => return Err(Broken::ClientGone),
     }
     progress.answering.set(true);
@@ -375,12 +377,8 @@ async fn download(
         // Its framing says that it is not whole; an orderly end delivers what has come so far.
         progress.cut.set(After::Linger);
     }
-    let stream;
     let from = match (behind, upstream) {
-        (Behind::Stream(body), _) => {
-            stream = RefCell::new(body);
-            Source::Http2(&stream)
-        }
+        (Behind::Stream, Asked::Http2(question)) => Source::Http2(question.stream()),
         (Behind::Bytes(rest), Asked::Http1(link)) => {
             body.push(rest);
             Source::Http1(link)
@@ -404,7 +402,7 @@ async fn inform(exchange: &mut Exchange<'_>, progress: &Progress<'_>) -> Result<
     if let Some(call) = exchange.caller.call() {
         let status = answer(exchange).status();
         let head = head::interim(exchange, false);
-        return match call.inform(heads::response(status, &head)) {
+        return match call.inform(status, &head) {
             true => Ok(()),
             false => Err(Broken::ClientGone),
         };

@@ -5,12 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use bytes::Buf as _;
 use ringway_io::{OutBuf, Tap};
 use ringway_protocols::websocket::{Frames, going_away, going_away_masked};
 
 use super::body::{PumpEnd, Traffic, put};
 use super::side::{Sink, Source};
+use super::stream_body::from_broken;
 use crate::http2::Octets;
 use crate::lane::Lane;
 
@@ -74,13 +74,13 @@ impl<'x> Way<'x> {
         loop {
             match self.next(from, to).await? {
                 Next::Pass(octets) => {
-                    let n = octets.remaining();
+                    let n = octets.len();
                     traffic.add(n);
                     self.pass(octets, to, traffic).await?;
                     if let Source::Http2(stream) = from {
                         traffic.note_piece();
                         // A stream that was reset meanwhile tells it with the next piece.
-                        let _ = stream.borrow_mut().flow_control().release_capacity(n);
+                        stream.release(n);
                     }
                 }
                 Next::Tell => self.tell(to, traffic).await?,
@@ -123,22 +123,22 @@ impl<'x> Way<'x> {
             return Ok(());
         }
         if !self.lane.is_parting() {
-            self.passed(octets.chunk());
+            self.passed(octets.bytes());
             return hand_on(octets, to, traffic).await;
         }
-        let n = self.frames.borrow_mut().pass_to_boundary(octets.chunk());
+        let n = self.frames.borrow_mut().pass_to_boundary(octets.bytes());
         let front = octets.split_to(n);
-        if front.has_remaining() {
+        if !front.is_empty() {
             hand_on(front, to, traffic).await?;
         }
         if self.frames.borrow().is_open_here() {
             return self.tell(to, traffic).await;
         }
         // Behind a Close of its own, if there is more.
-        self.passed(octets.chunk());
-        match octets.has_remaining() {
-            true => hand_on(octets, to, traffic).await,
-            false => Ok(()),
+        self.passed(octets.bytes());
+        match octets.is_empty() {
+            true => Ok(()),
+            false => hand_on(octets, to, traffic).await,
         }
     }
 
@@ -165,11 +165,7 @@ fn poll_octets(from: Source<'_>, cx: &mut Context<'_>) -> Poll<Result<Next, Pump
             .poll_recv(cx)
             .map(|received| received.map(|buf| buf.map(Octets::Received)))
             .map_err(PumpEnd::FromBroken)?,
-        Source::Http2(stream) => stream
-            .borrow_mut()
-            .poll_data(cx)
-            .map(|data| data.transpose().map(|data| data.map(Octets::Shared)))
-            .map_err(|error| PumpEnd::FromBroken(std::io::Error::other(error)))?,
+        Source::Http2(stream) => stream.poll_data(cx).map_err(from_broken)?,
     };
     octets.map(|octets| Ok(octets.map_or(Next::End, Next::Pass)))
 }
@@ -184,12 +180,7 @@ async fn hand_on(octets: Octets, to: Sink<'_>, traffic: &Traffic<'_>) -> Result<
                 sending.put(octets);
             }
         }
-        (Sink::Http1(_), Octets::Received(buf)) => put(to, buf),
-        (Sink::Http1(_), Octets::Shared(bytes)) => {
-            let mut out = OutBuf::take();
-            out.extend_from_slice(&bytes);
-            put(to, out);
-        }
+        (Sink::Http1(_), octets) => put(to, octets),
     }
     to.submit();
     // A peer that takes it slowly keeps its sender waiting.

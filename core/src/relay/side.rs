@@ -5,11 +5,10 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use h2::RecvStream;
 use ringway_io::OutBuf;
 
 use super::body::Traffic;
-use crate::http2::{Sending, heads};
+use crate::http2::{Sending, Stream};
 use crate::link::Link;
 
 /// Where a body comes from.
@@ -18,7 +17,7 @@ pub(crate) enum Source<'x> {
     /// Framed in the octets of a link.
     Http1(&'x Link),
     /// A stream.
-    Http2(&'x RefCell<RecvStream>),
+    Http2(&'x Stream),
 }
 
 /// Where a body goes.
@@ -49,8 +48,8 @@ impl Sink<'_> {
     pub(super) fn poll_gone(self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Sink::Http1(link) => link.poll_broken(cx).map(drop),
-            Sink::Http2(sending) => match &mut *sending.borrow_mut() {
-                Some(sending) => sending.poll_reset(cx),
+            Sink::Http2(sending) => match &*sending.borrow() {
+                Some(sending) => sending.poll_gone(cx),
                 None => Poll::Pending,
             },
         }
@@ -132,7 +131,7 @@ impl Sink<'_> {
         if let Sink::Http2(sending) = self
             && let Some(sending) = &mut *sending.borrow_mut()
         {
-            sending.end_with(heads::trailers(lines));
+            sending.end_with(lines);
         }
     }
 }

@@ -1,21 +1,17 @@
 //! One body that comes by HTTP/2, to wherever it goes. The sender's window opens by what the receiver has taken, so that one who reads slowly bounds
-//! what waits here. The library has checked the body against its Content-Length.
+//! what waits here. The connection has checked the body against its Content-Length.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::Write as _;
-use std::task::Poll;
 
-use bytes::Bytes;
-use h2::RecvStream;
-use http::HeaderMap;
 use ringway_io::OutBuf;
 use ringway_protocols::http1::ChunkFault;
+use ringway_protocols::http2::hpack::Fields;
 
 use super::body::{Body, BodyFault, Output, PumpEnd, Traffic, put};
 use super::side::Sink;
 use crate::grpc;
-use crate::http2::heads;
+use crate::http2::{Fault, Octets, Stream, heads};
 
 /// Places in the send queue that a piece takes.
 const PIECE_SEGMENTS: usize = 1;
@@ -23,7 +19,7 @@ const PIECE_SEGMENTS: usize = 1;
 /// Move a whole body, see [`super::body::pump`].
 pub(super) async fn pump(
     body: &mut Body,
-    from: &RefCell<RecvStream>,
+    from: &Stream,
     to: Sink<'_>,
     traffic: &Traffic<'_>,
 ) -> Result<(), PumpEnd> {
@@ -38,7 +34,7 @@ pub(super) async fn pump(
             }
             put_piece(body.output(), data, to);
             traffic.note_piece();
-            if from.borrow().is_end_stream() {
+            if from.is_at_end() {
                 // Known with the last piece: both leave in one frame.
                 to.end();
             }
@@ -48,22 +44,26 @@ pub(super) async fn pump(
             }
         }
         // A stream that was reset meanwhile tells it with the next piece.
-        let _ = from.borrow_mut().flow_control().release_capacity(n);
+        from.release(n);
     }
-    let trailers = trailers(from).await?;
+    let trailers = from.take_trailers();
     body.note_grpc_status(trailers.as_ref().and_then(grpc::status_in));
-    end(body.output(), trailers, to, traffic).await
+    let ended = end(body.output(), trailers.as_ref(), to, traffic).await;
+    trailers
+        .into_iter()
+        .for_each(|fields| from.give_back(fields));
+    ended
 }
 
 /// The next piece; None at the body's end.
 async fn next(
-    from: &RefCell<RecvStream>,
+    from: &Stream,
     to: Sink<'_>,
     traffic: &Traffic<'_>,
-) -> Result<Option<Bytes>, PumpEnd> {
+) -> Result<Option<Octets>, PumpEnd> {
     let mut waited = false;
     let piece = poll_fn(|cx| {
-        let polled = from.borrow_mut().poll_data(cx);
+        let polled = from.poll_data(cx);
         if polled.is_pending() && !std::mem::replace(&mut waited, true) {
             to.submit();
         }
@@ -73,38 +73,31 @@ async fn next(
     if waited {
         traffic.note_moved();
     }
-    piece.transpose().map_err(from_broken)
+    piece.map_err(from_broken)
 }
 
-async fn trailers(from: &RefCell<RecvStream>) -> Result<Option<HeaderMap>, PumpEnd> {
-    let trailers = poll_fn(|cx| match from.borrow_mut().poll_trailers(cx) {
-        Poll::Ready(trailers) => Poll::Ready(trailers),
-        Poll::Pending => Poll::Pending,
-    });
-    trailers.await.map_err(from_broken)
+pub(super) fn from_broken(fault: Fault) -> PumpEnd {
+    let kind = match fault {
+        Fault::Io(kind) => kind,
+        _ => std::io::ErrorKind::ConnectionReset,
+    };
+    PumpEnd::FromBroken(std::io::Error::new(kind, fault.to_string()))
 }
 
-fn from_broken(error: h2::Error) -> PumpEnd {
-    PumpEnd::FromBroken(std::io::Error::other(error))
-}
-
-fn put_piece(output: Output, data: Bytes, to: Sink<'_>) {
+fn put_piece(output: Output, data: Octets, to: Sink<'_>) {
     match to {
         Sink::Http2(sending) => {
             if let Some(sending) = &mut *sending.borrow_mut() {
-                sending.put(data.into());
+                sending.put(data);
             }
         }
+        Sink::Http1(_) if output != Output::Chunked => put(to, data),
         Sink::Http1(_) => {
             let mut out = OutBuf::take();
-            if output == Output::Chunked {
-                // Writing to a buffer in memory cannot fail.
-                let _ = write!(*out, "{:x}\r\n", data.len());
-            }
-            out.extend_from_slice(&data);
-            if output == Output::Chunked {
-                out.extend_from_slice(b"\r\n");
-            }
+            // Writing to a buffer in memory cannot fail.
+            let _ = write!(*out, "{:x}\r\n", data.len());
+            out.extend_from_slice(data.bytes());
+            out.extend_from_slice(b"\r\n");
             put(to, out);
         }
     }
@@ -113,7 +106,7 @@ fn put_piece(output: Output, data: Bytes, to: Sink<'_>) {
 /// The end of the body, with its trailers.
 async fn end(
     output: Output,
-    trailers: Option<HeaderMap>,
+    trailers: Option<&Fields>,
     to: Sink<'_>,
     traffic: &Traffic<'_>,
 ) -> Result<(), PumpEnd> {
@@ -122,7 +115,7 @@ async fn end(
     if chunked {
         lines.extend_from_slice(b"0\r\n");
     }
-    if let Some(trailers) = &trailers {
+    if let Some(trailers) = trailers {
         heads::write_trailers(&mut lines, trailers)
             .map_err(|_| PumpEnd::Fault(BodyFault::Chunk(ChunkFault::TrailerField)))?;
     }

@@ -2,14 +2,13 @@
 //! follows is bytes both ways. Heads are written in `http2::heads`; two connections are joined in `raw`; one direction is in
 //! `one_way`.
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use h2::{Reason, RecvStream};
 use ringway_io as io;
 use ringway_protocols::http1::Response;
+use ringway_protocols::http2::frame::Reason;
 use ringway_protocols::websocket::{self, Accept};
 
 use super::answer_head::Behind;
@@ -23,7 +22,6 @@ use super::{head, raw};
 use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::After;
-use crate::http2::heads;
 use crate::outcome::Flag;
 use crate::upstream::Opened;
 use crate::upstream::shared::{Lease, Question};
@@ -110,20 +108,15 @@ pub(super) async fn switch(
                     "its Sec-WebSocket-Accept does not answer the key (RFC 6455 4.1)",
                 ));
             }
-            if !call.answer(heads::websocket_answer(&head), false) {
+            if !call.accept_websocket(&head) {
                 return Err(Broken::ClientGone);
             }
             200
         }
     };
     exchange.facts_mut().note_answer(status);
-    Ok(Answered::Upgraded(match behind {
-        Behind::Stream(stream) => Some(stream),
-        behind => {
-            put_back(upstream, behind);
-            None
-        }
-    }))
+    put_back(upstream, behind);
+    Ok(Answered::Upgraded)
 }
 
 fn is_accepted(exchange: &Exchange<'_>, answer: &Response<'_>) -> bool {
@@ -131,29 +124,27 @@ fn is_accepted(exchange: &Exchange<'_>, answer: &Response<'_>) -> bool {
     key(exchange).is_some_and(|key| accept == Some(&websocket::accept(key)[..]))
 }
 
-/// By what an upstream is reached, where that is a stream.
-#[derive(Debug)]
-pub(super) struct Ways {
-    pub(super) question: Option<Question>,
-    pub(super) stream: Option<RecvStream>,
-}
-
 /// Bytes both ways until both directions have ended, or nothing moved for `idle_ms`.
 pub(super) async fn pass(
     exchange: &mut Exchange<'_>,
     upstream: Opened,
-    ways: Ways,
+    question: Option<Question>,
     idle_ms: u32,
 ) -> After {
     // Apart, so that exchanges do not carry the room for it.
-    let after = Box::pin(both(exchange, &upstream, ways, idle_ms)).await;
+    let after = Box::pin(both(exchange, &upstream, question, idle_ms)).await;
     if after == After::Abort {
         upstream.abort();
     }
     after
 }
 
-async fn both(exchange: &mut Exchange<'_>, upstream: &Opened, ways: Ways, idle_ms: u32) -> After {
+async fn both(
+    exchange: &mut Exchange<'_>,
+    upstream: &Opened,
+    question: Option<Question>,
+    idle_ms: u32,
+) -> After {
     let lane = exchange.lane;
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let _seat = lane.enter_tunnel(waker);
@@ -165,29 +156,28 @@ async fn both(exchange: &mut Exchange<'_>, upstream: &Opened, ways: Ways, idle_m
             return after;
         }
     }
-    piece_by_piece(exchange, upstream, ways, (&up, &down), idle_ms).await
+    piece_by_piece(exchange, upstream, question, (&up, &down), idle_ms).await
 }
 
 /// Where one side at least is a stream, or there is something to say between two frames.
 async fn piece_by_piece(
     exchange: &mut Exchange<'_>,
     upstream: &Opened,
-    ways: Ways,
+    question: Option<Question>,
     (up, down): (&Way<'_>, &Way<'_>),
     idle_ms: u32,
 ) -> After {
-    let Ways { question, stream } = ways;
-    let stream = stream.map(RefCell::new);
-    let (from, to) = match (upstream, &stream, &question) {
-        (Opened::Shared(_), Some(stream), Some(question)) => {
-            (Source::Http2(stream), Sink::Http2(&question.sending))
-        }
-        (Opened::Own(upstream), ..) => (
+    let (from, to) = match (upstream, &question) {
+        (Opened::Shared(_), Some(question)) => (
+            Source::Http2(question.stream()),
+            Sink::Http2(&question.sending),
+        ),
+        (Opened::Own(upstream), _) => (
             Source::Http1(&upstream.stream),
             Sink::Http1(&upstream.stream),
         ),
         // An answer on a stream leaves its stream behind it.
-        (Opened::Shared(_), ..) => return After::Abort,
+        (Opened::Shared(_), None) => return After::Abort,
     };
     for link in [from.link(), exchange.who().source().link()] {
         link.into_iter().for_each(|link| link.clear_deadline());

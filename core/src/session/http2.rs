@@ -1,16 +1,16 @@
 //! HTTP/2 on the client's side: the connection's own task reads and writes frames, and each stream becomes a task with an exchange of its own. Frames
-//! and their rules are the library's affair; how long a connection may be idle, and how it ends, is decided here.
+//! and their rules are the affair of `http2`; how long a connection may be idle, and how it ends, is decided here.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use h2::ext::Protocol;
-use h2::server::{self, Connection};
-use h2::{Reason, RecvStream};
 use ringway_io as io;
-use ringway_protocols::http2::HeadFault;
+use ringway_protocols::http1::RequestFault;
+use ringway_protocols::http2::frame::Reason;
+use ringway_protocols::http2::hpack::Fields;
+use ringway_protocols::http2::{HeadFault, Pseudo};
 use ringway_protocols::websocket;
 
 use super::http1::refused;
@@ -19,16 +19,11 @@ use crate::answer::Reply;
 use crate::caller::Caller;
 use crate::exchange::{Exchange, Facts, UNIX_PEER};
 use crate::flow::{self, After, Stop};
-use crate::http2::face::{Face, Held};
-use crate::http2::{
-    CONNECTION_WINDOW, Call, HEADER_LIST, Octets, SEND_BUFFER, STREAM_WINDOW, Watch, heads,
-};
+use crate::http2::{Call, Connection, Driven, Fault, Held, Stream, Watch, heads};
 use crate::lane::{Lane, SessionSeat};
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
 
-/// Requests that one connection may have at once (semantics 51).
-const STREAMS: u32 = 100;
 /// After the goodbye a connection without streams is closed within this time.
 const GOODBYE_MS: u32 = 1_000;
 /// A client that is still sending when its connection ends is listened to for so much and so long.
@@ -59,31 +54,13 @@ pub(crate) async fn serve(client: Client, lane: Rc<Lane>, seat: SessionSeat) {
         watch: Rc::new(Watch::new()),
         waker,
     });
-    client.stream.set_deadline(session.times().0);
-    let watch = Some(session.watch.clone());
-    let face = Face::new(Held::Client(client.clone()), watch);
-    let handshake = builder().handshake::<_, Octets>(face).await;
+    // From here on the connection has times of its own.
     client.stream.clear_deadline();
-    match handshake {
-        Ok(connection) => io::pooled(run(connection, &session)).await,
-        Err(error) if error.is_go_away() => session.blame(&error),
-        // The client has gone, or was silent for too long.
-        Err(_) => {}
-    }
+    let held = Held::Client(client.clone());
+    let connection = Driven(Connection::server(held, session.watch.clone()));
+    io::pooled(run(connection, &session)).await;
     // What was said last is read before a reset can destroy it.
     client.stream.linger(LINGER_BYTES, LINGER_MS).await;
-}
-
-fn builder() -> server::Builder {
-    let mut builder = server::Builder::new();
-    builder
-        .max_concurrent_streams(STREAMS)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEADER_LIST)
-        .max_send_buffer_size(SEND_BUFFER)
-        .enable_connect_protocol();
-    builder
 }
 
 impl Session {
@@ -122,7 +99,7 @@ enum Leaving {
     Cut,
 }
 
-async fn run(mut connection: Connection<Face, Octets>, session: &Rc<Session>) {
+async fn run(connection: Driven, session: &Rc<Session>) {
     let alarm = io::Alarm::new();
     let age = session.client.term.left_ms().map(|ms| {
         let age = io::Alarm::new();
@@ -140,7 +117,7 @@ async fn run(mut connection: Connection<Face, Octets>, session: &Rc<Session>) {
                 connection.graceful_shutdown();
                 leaving = Leaving::Told;
             }
-            if poll_streams(&mut connection, session, cx, &mut first).is_ready() {
+            if poll_streams(&connection, session, cx, &mut first).is_ready() {
                 return Poll::Ready(());
             }
             let is_old = age.as_ref().is_some_and(|age| age.poll(cx).is_ready());
@@ -207,19 +184,16 @@ impl Session {
         }
     }
 
-    /// The library ended the connection for what the client sent.
-    fn blame(&self, error: &h2::Error) {
-        match error.reason() {
-            Some(Reason::ENHANCE_YOUR_CALM) => {
-                self.report(
-                    "h2_flood_other",
-                    "the library counted too much of something",
-                );
+    /// The connection was ended for what the client sent.
+    fn blame(&self, reason: Reason) {
+        match reason {
+            Reason::ENHANCE_YOUR_CALM => {
+                self.report("h2_flood_other", "a header block of it has no end");
             }
             _ => {
                 let cells = self.client.door.cells();
                 cells.of(self.lane.index).protocol_error("h2_frames");
-                tracing::debug!(%error, "a connection of HTTP/2 was not understood");
+                tracing::debug!(%reason, "a connection of HTTP/2 was not understood");
             }
         }
     }
@@ -238,29 +212,23 @@ impl Session {
 
 /// Read and write frames; each new stream gets a task. Ready when the connection has ended.
 fn poll_streams(
-    connection: &mut Connection<Face, Octets>,
+    connection: &Rc<Connection>,
     session: &Rc<Session>,
     cx: &mut Context<'_>,
     first: &mut bool,
 ) -> Poll<()> {
-    loop {
-        match connection.poll_accept(cx) {
-            Poll::Ready(Some(Ok((request, respond)))) => {
-                *first = false;
-                session.client.term.note_request();
-                session.streams.set(session.streams.get() + 1);
-                io::spawn(stream(session.clone(), request, respond));
-            }
-            Poll::Ready(Some(Err(error))) => {
-                if error.is_go_away() && error.is_library() {
-                    session.blame(&error);
-                }
-                return Poll::Ready(());
-            }
-            Poll::Ready(None) => return Poll::Ready(()),
-            Poll::Pending => return Poll::Pending,
-        }
+    let ended = connection.poll(cx);
+    while let Some(opened) = connection.accept() {
+        *first = false;
+        session.client.term.note_request();
+        session.streams.set(session.streams.get() + 1);
+        io::spawn(stream(session.clone(), opened));
     }
+    ended.map(|end| {
+        if let Err(Fault::Ours(reason)) = end {
+            session.blame(reason);
+        }
+    })
 }
 
 /// Leaves when its stream's task ends, however it ends.
@@ -277,14 +245,10 @@ impl Drop for Place {
 }
 
 /// One stream, one exchange.
-async fn stream(
-    session: Rc<Session>,
-    request: http::Request<RecvStream>,
-    respond: server::SendResponse<Octets>,
-) {
+async fn stream(session: Rc<Session>, stream: Rc<Stream>) {
     let place = Place(session);
     let session = &place.0;
-    let caller = Caller::stream(Call::new(request, respond, session.watch.clone()));
+    let caller = Caller::stream(Call::new(stream, session.watch.clone()));
     if flow::exchange(&session.client, &session.lane, caller).await == After::KeepAlive {
         session.watch.answered();
     }
@@ -293,34 +257,26 @@ async fn stream(
 /// Bring the head of a stream into the form that both versions share, and have it read by the reader of HTTP/1.1.
 pub(super) fn receive(exchange: &mut Exchange<'_>, call: &Call) -> Result<(), Stop> {
     let limits = exchange.listener().limits;
-    let ends = call.is_bodyless();
-    let Some(request) = call.request.take() else {
+    let stream = call.stream();
+    let mut at_once = Context::from_waker(Waker::noop());
+    // What was taken back already goes no further.
+    let Poll::Ready(Ok(fields)) = stream.poll_head(&mut at_once) else {
         return Err(Stop::NoRequest);
     };
-    let key = match request.extensions.get::<Protocol>() {
-        None => None,
-        Some(protocol) if protocol.as_str() == "websocket" => Some(websocket_key(exchange.lane)),
-        Some(_) => return Err(other_protocol(exchange)),
+    let written = match fields.is_over() {
+        true => Err(refused(exchange, RequestFault::HeadTooLarge)),
+        false => write_head(exchange, &fields, stream.is_at_end()),
     };
+    stream.give_back(fields);
+    written?;
     let Facts { head, bytes, .. } = exchange.facts_mut();
-    let written = match &key {
-        None => heads::write_request(bytes, &request, ends),
-        Some(key) => heads::write_websocket(bytes, &request, key),
-    };
-    if let Err(fault) = written {
-        return Err(malformed(exchange, fault));
-    }
     match head.parse(bytes, &limits) {
         Ok(Some(_)) => head.came_by_http2(),
         // It was written as a whole: an empty line is at its end.
         Ok(None) => return Err(malformed(exchange, HeadFault::FieldValue)),
         Err(fault) => return Err(refused(exchange, fault)),
     }
-    // What was taken back already goes no further.
-    if call
-        .poll_gone(&mut Context::from_waker(Waker::noop()))
-        .is_ready()
-    {
+    if call.poll_gone(&mut at_once).is_ready() {
         exchange.facts_mut().parsed = true;
         exchange.note_peer();
         exchange.note(
@@ -330,6 +286,28 @@ pub(super) fn receive(exchange: &mut Exchange<'_>, call: &Call) -> Result<(), St
         return Err(Stop::End(After::Abort));
     }
     Ok(())
+}
+
+/// The fields of a request as a head, in the exchange.
+fn write_head(exchange: &mut Exchange<'_>, fields: &Fields, ends: bool) -> Result<(), Stop> {
+    let pseudo = match Pseudo::of(fields) {
+        Ok(pseudo) => pseudo,
+        Err(fault) => return Err(malformed(exchange, fault)),
+    };
+    let key = match pseudo.protocol {
+        None => None,
+        Some(b"websocket") => Some(websocket_key(exchange.lane)),
+        Some(_) if pseudo.method != b"CONNECT" => {
+            return Err(malformed(exchange, HeadFault::Protocol));
+        }
+        Some(_) => return Err(other_protocol(exchange)),
+    };
+    let bytes = &mut exchange.facts_mut().bytes;
+    let written = match &key {
+        None => heads::write_request(bytes, &pseudo, fields, ends),
+        Some(key) => heads::write_websocket(bytes, &pseudo, fields, key),
+    };
+    written.map_err(|fault| malformed(exchange, fault))
 }
 
 /// The Sec-WebSocket-Key with which the handshake goes on by HTTP/1.1.

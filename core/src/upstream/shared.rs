@@ -2,15 +2,11 @@
 //! opened at a time per endpoint, and whoever asks meanwhile waits for it, so that a burst does not become a burst of connections.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
-use h2::client::{self, Connection, ResponseFuture, SendRequest};
-use http::Request;
-use http::uri::Scheme;
 use ringway_balancer::Gate;
 use ringway_config::Protocol;
 use ringway_io::{self as io, OutBuf};
@@ -20,16 +16,14 @@ use ringway_tls::Connector;
 use super::fresh::{self, OpenFault};
 use super::{Upstream, secure};
 use crate::caller::Who;
-use crate::http2::face::{Face, Held};
-use crate::http2::{CONNECTION_WINDOW, HEADER_LIST, Octets, SEND_BUFFER, STREAM_WINDOW, Sending};
+use crate::http2::heads::Asked;
+use crate::http2::{Connection, Driven, Fault, Held, Holder, Sending, Stream};
 use crate::lane::{Lane, LanePlan};
 use crate::plan::{Plan, Target};
 use crate::queue;
 
 /// Exchanges on one connection at most, whatever the peer allows. Far above what is of use; bounds what the end of one connection ends.
-const MOST_STREAMS: usize = 1024;
-/// No peer can allow so many: its SETTINGS have not come. Before them nobody knows how many it takes, nor whether it speaks HTTP/2 at all.
-const UNKNOWN_STREAMS: usize = 1 << 40;
+const MOST_STREAMS: u32 = 1024;
 /// A connection that nobody uses is kept so long (semantics 54).
 const IDLE_MS: u64 = 5 * 60 * 1000;
 /// A connection that has been silent for so long is pinged,
@@ -52,7 +46,7 @@ pub(crate) struct SharedUpstreams {
 /// One connection.
 #[derive(Debug)]
 struct Shared {
-    asks: RefCell<SendRequest<Octets>>,
+    connection: Rc<Connection>,
     target: Arc<Target>,
     /// The PROXY header that it began with.
     header: Box<[u8]>,
@@ -61,7 +55,7 @@ struct Shared {
     /// The cluster's `limits.connections`.
     gate: Arc<Gate>,
     lane: Rc<Lane>,
-    in_use: Cell<usize>,
+    in_use: Cell<u32>,
     /// It has served before.
     used: Cell<bool>,
     /// Takes no more: its endpoint is gone, or its place is wanted.
@@ -92,7 +86,7 @@ pub(crate) struct Lease {
 /// What was asked, and what comes back.
 #[derive(Debug)]
 pub(crate) struct Question {
-    pub(crate) answer: RefCell<ResponseFuture>,
+    stream: Holder,
     pub(crate) sending: RefCell<Option<Sending>>,
     /// It is for a WebSocket; what a server of HTTP/1.1 would show to accept it.
     pub(crate) websocket: Option<websocket::Accept>,
@@ -108,31 +102,58 @@ impl Lease {
     }
 
     /// What `:scheme` says.
-    pub(crate) fn scheme(&self) -> Scheme {
+    pub(crate) fn scheme(&self) -> &'static [u8] {
         match self.shared.demanded {
-            None => Scheme::HTTP,
-            Some(_) => Scheme::HTTPS,
+            None => b"http",
+            Some(_) => b"https",
         }
     }
 
     /// The peer has announced that it takes a WebSocket on a stream (RFC 8441 section 3).
     pub(crate) fn takes_websocket(&self) -> bool {
-        let asks = self.shared.asks.borrow();
-        asks.is_extended_connect_protocol_enabled()
+        self.shared.connection.takes_websocket()
     }
 
-    /// Send a request's head; `ends`: it is all of the request. An error says that nothing was sent.
-    pub(crate) fn ask(&self, request: Request<()>, ends: bool) -> Result<Question, h2::Error> {
-        let (answer, stream) = self.shared.asks.borrow_mut().send_request(request, ends)?;
+    /// Send a request's head; `ends`: it is all of the request. `bodyless`: its answer has no body. An error says that nothing was sent.
+    pub(crate) fn ask(
+        &self,
+        head: &Asked<'_>,
+        ends: bool,
+        bodyless: bool,
+    ) -> Result<Question, Fault> {
+        let connection = &self.shared.connection;
+        let stream = connection.ask(ends, bodyless, |to, out| head.write(to, out))?;
         let sending = match ends {
-            true => Sending::ended(stream),
-            false => Sending::new(stream),
+            true => Sending::ended(stream.clone()),
+            false => Sending::new(stream.clone()),
         };
-        Ok(Question {
-            answer: RefCell::new(answer),
+        Ok(Question::new(stream, sending, None))
+    }
+
+    /// The same for a WebSocket, on an extended CONNECT.
+    pub(crate) fn ask_websocket(
+        &self,
+        head: &Asked<'_>,
+        accept: websocket::Accept,
+    ) -> Result<Question, Fault> {
+        let connection = &self.shared.connection;
+        let stream = connection.ask(false, false, |to, out| head.write_websocket(to, out))?;
+        let sending = Sending::new(stream.clone());
+        Ok(Question::new(stream, sending, Some(accept)))
+    }
+}
+
+impl Question {
+    fn new(stream: Rc<Stream>, sending: Sending, websocket: Option<websocket::Accept>) -> Question {
+        Question {
+            stream: Holder(stream),
             sending: RefCell::new(Some(sending)),
-            websocket: None,
-        })
+            websocket,
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
     }
 }
 
@@ -174,22 +195,15 @@ impl Shared {
 
     /// A place, if there is one and the connection stands.
     fn lease(self: &Rc<Shared>) -> Option<Lease> {
-        let asks = self.asks.borrow();
-        if self.in_use.get() >= asks.current_max_send_streams().min(MOST_STREAMS) {
+        let most = self.connection.most_streams().unwrap_or(0);
+        if self.in_use.get() >= most.min(MOST_STREAMS) {
             return None;
         }
-        drop(asks);
-        let mut cx = Context::from_waker(Waker::noop());
-        match self.asks.borrow_mut().poll_ready(&mut cx) {
-            Poll::Ready(Ok(())) => {}
-            // A request of before has not left yet.
-            Poll::Pending => return None,
+        if !self.connection.is_open() {
             // It has ended, or was told to go away.
-            Poll::Ready(Err(_)) => {
-                self.closed.set(true);
-                self.wake();
-                return None;
-            }
+            self.closed.set(true);
+            self.wake();
+            return None;
         }
         self.in_use.set(self.in_use.get() + 1);
         let reused = self.used.replace(true);
@@ -441,33 +455,28 @@ impl Open {
         dialed
     }
 
-    async fn shake_hands(
-        &self,
-        mut upstream: Upstream,
-    ) -> Result<(Rc<Shared>, Connection<Face, Octets>), OpenFault> {
+    async fn shake_hands(&self, mut upstream: Upstream) -> Result<(Rc<Shared>, Driven), OpenFault> {
         let header = std::mem::take(&mut upstream.header);
         let gate = upstream.ties.gate.clone();
         let demanded = upstream.demanded.clone();
-        let face = Face::new(Held::Upstream(upstream), None);
-        // It sends, and does not wait for the other side.
-        let shaken = builder().handshake::<_, Octets>(face).await;
-        let (asks, mut connection) = shaken.map_err(no_http2)?;
+        let connection = Driven(Connection::client(Held::Upstream(upstream)));
         let alarm = io::Alarm::new();
         alarm.set(self.connect_ms);
+        // Before its SETTINGS have come nobody knows how many streams it takes, nor whether it speaks HTTP/2 at all.
         poll_fn(|cx| {
-            let ended = Pin::new(&mut connection).poll(cx);
-            if asks.current_max_send_streams() != UNKNOWN_STREAMS {
+            let ended = connection.poll(cx);
+            if connection.most_streams().is_some() {
                 return Poll::Ready(Ok(()));
             }
             match ended {
                 Poll::Ready(Ok(())) => Poll::Ready(Err(no_http2("it ended the connection"))),
-                Poll::Ready(Err(error)) => Poll::Ready(Err(no_http2(error))),
+                Poll::Ready(Err(fault)) => Poll::Ready(Err(no_http2(fault))),
                 Poll::Pending => alarm.poll(cx).map(|()| Err(OpenFault::TimedOut)),
             }
         })
         .await?;
         let shared = Shared {
-            asks: RefCell::new(asks),
+            connection: connection.0.clone(),
             target: self.target.clone(),
             header,
             demanded,
@@ -488,22 +497,9 @@ fn no_http2(why: impl std::fmt::Display) -> OpenFault {
     OpenFault::Failed(std::io::Error::other(format!("no HTTP/2 there: {why}")))
 }
 
-fn builder() -> client::Builder {
-    let mut builder = client::Builder::new();
-    builder
-        .enable_push(false)
-        .initial_max_send_streams(UNKNOWN_STREAMS)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEADER_LIST)
-        .max_send_buffer_size(SEND_BUFFER);
-    builder
-}
-
 /// Read and write frames until the connection has ended, or nobody needs it any more.
-async fn drive(shared: &Rc<Shared>, mut connection: Connection<Face, Octets>) {
+async fn drive(shared: &Rc<Shared>, connection: Driven) {
     let alarm = io::Alarm::new();
-    let mut pings = connection.ping_pong();
     let mut pinged = false;
     alarm.set(PING_AFTER_MS);
     poll_fn(|cx| {
@@ -511,13 +507,10 @@ async fn drive(shared: &Rc<Shared>, mut connection: Connection<Face, Octets>) {
             shared.waker.replace(Some(cx.waker().clone()));
         }
         loop {
-            if Pin::new(&mut connection).poll(cx).is_ready() {
+            if connection.poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            if let Some(pings) = &mut pings
-                && pinged
-                && pings.poll_pong(cx).is_ready()
-            {
+            if pinged && connection.ponged() {
                 pinged = false;
                 alarm.set(PING_AFTER_MS);
             }
@@ -531,9 +524,8 @@ async fn drive(shared: &Rc<Shared>, mut connection: Connection<Face, Octets>) {
             if pinged {
                 return Poll::Ready(());
             }
-            pinged = pings
-                .as_mut()
-                .is_some_and(|pings| pings.send_ping(h2::Ping::opaque()).is_ok());
+            pinged = true;
+            connection.ping();
             alarm.set(PONG_MS);
         }
     })

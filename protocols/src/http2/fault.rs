@@ -19,5 +19,6 @@ faults! {
     LengthWithoutBody "h2_length_without_body" "Content-Length announces a body, and the stream ends with the head (RFC 9113 8.1.1)";
     Protocol "h2_protocol" ":protocol with another method than CONNECT (RFC 8441 4)";
     TunnelLength "h2_tunnel_length" "a CONNECT has no content, and yet a Content-Length (RFC 9110 9.3.6)";
+    PseudoField "h2_pseudo_field" "a pseudo-field that is unknown, repeated or missing (RFC 9113 8.3)";
     Status "h2_status" ":status is not a status that may stand here (RFC 9113 8.3.2, 8.6)";
 }

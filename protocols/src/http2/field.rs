@@ -64,6 +64,11 @@ pub(super) fn checked(name: &[u8], value: &[u8]) -> Result<Known, HeadFault> {
     Ok(known)
 }
 
+/// Whether all of these may stand in a head. Whoever writes one finds out as well.
+pub fn are_fields<'a>(mut fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> bool {
+    fields.all(|(name, value)| checked(name, value).is_ok())
+}
+
 /// The number that a Content-Length says; the reader of HTTP/1.1 judges one that is none.
 pub(super) fn announces_body(value: &[u8]) -> bool {
     decimal(value).is_none_or(|length| length > 0)

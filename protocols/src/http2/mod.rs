@@ -1,7 +1,7 @@
-//! HTTP/2 (RFC 9113) as far as a proxy has to judge it: heads on their way into and out of the one form that both versions share,
-//! and what a client may send before it is a flood.
+//! HTTP/2 (RFC 9113) as far as it needs no clock and no socket: frames (`frame`), header blocks (`hpack`), heads on their way into and out of the
+//! one form that both versions share, and what a client may send before it is a flood.
 //!
-//! Not here: frames, HPACK, streams and flow control, which a library reads and writes; sockets.
+//! Not here: connections, streams and flow control, which have tasks to wake.
 //!
 //! The shared form of a head is the octets of an HTTP/1.1 head. An HTTP/2 head is written into it by `request` and `response`, which
 //! refuse what would mean something else there, and then read by the very reader of HTTP/1.1. So nothing gets through HTTP/2 that
@@ -9,15 +9,18 @@
 
 mod fault;
 mod field;
+pub mod frame;
 mod guard;
+pub mod hpack;
 mod lines;
+mod parts;
 mod request;
 mod response;
 
 pub use fault::HeadFault;
 pub use guard::{Flood, Guard};
 pub use lines::{Line, host, lines, request_line};
-pub use request::{Pseudo, write_request_head, write_websocket_head};
+pub use request::{Pseudo, status_of, write_request_head, write_websocket_head};
 pub use response::{write_response_head, write_websocket_answer};
 
-pub use field::write_trailers;
+pub use field::{are_fields, write_trailers};

@@ -5,7 +5,8 @@
 
 use super::HeadFault;
 use super::field::{announces_body, checked, put, put_line};
-use crate::http1::{Known, is_authority, is_target, is_token};
+use super::hpack::Fields;
+use crate::http1::{Known, decimal, is_authority, is_target, is_token};
 use crate::websocket;
 
 /// What the pseudo-fields say (RFC 9113 section 8.3.1).
@@ -19,6 +20,53 @@ pub struct Pseudo<'a> {
     pub authority: Option<&'a [u8]>,
     /// `:path`.
     pub path: &'a [u8],
+    /// `:protocol` (RFC 8441 section 4).
+    pub protocol: Option<&'a [u8]>,
+}
+
+impl<'a> Pseudo<'a> {
+    /// Those of a request. (One behind a regular field has a name that no field may have.)
+    pub fn of(fields: &'a Fields) -> Result<Pseudo<'a>, HeadFault> {
+        let (mut method, mut scheme, mut authority, mut path, mut protocol) = Default::default();
+        for (name, value) in fields.pseudo() {
+            let place: &mut Option<&[u8]> = match name {
+                b":method" => &mut method,
+                b":scheme" => &mut scheme,
+                b":authority" => &mut authority,
+                b":path" => &mut path,
+                b":protocol" => &mut protocol,
+                _ => return Err(HeadFault::PseudoField),
+            };
+            if place.replace(value).is_some() {
+                return Err(HeadFault::PseudoField);
+            }
+        }
+        let method = method.ok_or(HeadFault::PseudoField)?;
+        // A CONNECT to a host has neither (RFC 9113 section 8.5).
+        let is_plain_connect = method == b"CONNECT" && protocol.is_none();
+        if !is_plain_connect && (scheme.is_none() || path.is_none()) {
+            return Err(HeadFault::PseudoField);
+        }
+        Ok(Pseudo {
+            method,
+            scheme,
+            authority,
+            path: path.unwrap_or_default(),
+            protocol,
+        })
+    }
+}
+
+/// The status of a response's head, which has no other pseudo-field.
+pub fn status_of(fields: &Fields) -> Result<u16, HeadFault> {
+    let mut pseudo = fields.pseudo();
+    let (Some((b":status", value)), None) = (pseudo.next(), pseudo.next()) else {
+        return Err(HeadFault::PseudoField);
+    };
+    let status = (value.len() == 3).then(|| decimal(value)).flatten();
+    status
+        .and_then(|status| u16::try_from(status).ok())
+        .ok_or(HeadFault::Status)
 }
 
 /// Append the head to `out`, or leave `out` as it was. `fields` goes over the fields, name and value, each time that it is called. `ends`: the stream ends with this head, so there is no body. A body whose length is

@@ -21,6 +21,10 @@ pub(crate) fn seeds(target: &str, least: usize) -> Vec<Vec<u8>> {
 pub(crate) struct Dice(u64);
 
 impl Dice {
+    pub(crate) fn new() -> Dice {
+        Dice(0x9e37_79b9_7f4a_7c15)
+    }
+
     pub(crate) fn throw(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -49,7 +53,7 @@ pub(crate) fn replay(
     change: fn(&[u8], &mut Dice) -> Vec<u8>,
     target: fn(&[u8]),
 ) {
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice::new();
     for input in inputs {
         target(input);
     }

@@ -4,6 +4,7 @@
 //! nothing panics, pieces change nothing, and what is written out is read back as the same message.
 
 use ringway_protocols::http1::*;
+use ringway_protocols::http2::hpack::{Decoder, Encoder, Fields, HpackFault, Indexing};
 use ringway_protocols::path;
 use ringway_protocols::websocket::Frames;
 
@@ -240,6 +241,53 @@ fn read_on(
         body.forwarded.extend_from_slice(b"\r\n");
         *at + n
     }))
+}
+
+/// Any bytes as header blocks of one connection, each behind its length; the first one says the limits.
+pub fn hpack(input: &[u8]) {
+    let Some((first, mut rest)) = input.split_first() else {
+        return;
+    };
+    let most = usize::from(first & 0x3f);
+    let (mut whole, mut limited) = (Decoder::new(4096), Decoder::new(4096));
+    let (mut encoder, mut again) = (Encoder::new(), Decoder::new(4096));
+    while let Some((length, behind)) = rest.split_first() {
+        let (block, behind) = behind.split_at(usize::from(*length).min(behind.len()));
+        rest = behind;
+        let [mut all, mut some, mut back] = [(); 3].map(|()| Fields::default());
+        let decoded = whole.decode(block, &mut all, 1 << 24, usize::MAX);
+        let within = limited.decode(block, &mut some, 32 * most, most);
+        if within == Err(HpackFault::Copies) {
+            return;
+        }
+        assert_eq!(within, decoded, "limits change no fault");
+        check_limited(&some, &all, most);
+        if decoded.is_err() {
+            return;
+        }
+        let mut out = Vec::new();
+        encoder.allow(u32::from(*length) * 20);
+        encoder.begin(&mut out);
+        for (n, (name, value)) in all.iter().enumerate() {
+            let ways = [Indexing::Incremental, Indexing::Without, Indexing::Never];
+            encoder.field(name, value, &mut out, ways[(n + most) % 3 * (n % 2)]);
+        }
+        assert_eq!(again.decode(&out, &mut back, 1 << 24, usize::MAX), Ok(()));
+        assert!(back.iter().eq(all.iter()), "we read what we write");
+    }
+}
+
+/// Of a list that is too long, the beginning is kept.
+fn check_limited(some: &Fields, all: &Fields, most: usize) {
+    let size = |fields: &Fields| -> usize {
+        let sizes = fields.iter().map(|(name, value)| name.len() + value.len());
+        sizes.map(|octets| octets + 32).sum()
+    };
+    assert_eq!(some.list_size(), all.list_size());
+    assert_eq!(size(all), all.list_size());
+    assert!(some.len() <= most && size(some) <= 32 * most);
+    assert!(some.iter().zip(all.iter()).all(|(one, other)| one == other));
+    assert_eq!(some.is_over(), some.len() < all.len());
 }
 
 /// Any bytes as one direction of a WebSocket.

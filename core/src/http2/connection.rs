@@ -1,0 +1,636 @@
+//! A connection: its frames between a link and the streams. One task drives it (`poll`); the tasks of streams write into it, which wakes that one, so
+//! that what many streams say in one turn of the loop leaves together. What frames mean is in `receiving`.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use ringway_protocols::http2::frame::{self, Kind, Reason, Settings, flag, setting};
+use ringway_protocols::http2::hpack::{Decoder, Encoder, Fields};
+use rustc_hash::FxHashMap;
+
+use super::held::Held;
+use super::out::Out;
+use super::receiving::Reader;
+use super::stream::{Fault, State, Stream};
+use super::window::Window;
+use super::{CONNECTION_WINDOW, HEADER_LIST, Octets, STREAM_WINDOW, STREAMS, Watch};
+
+/// Buffers that one connection reads before others have their turn.
+const BUFFERS_PER_TURN: usize = 16;
+/// The size of the table of fields that a peer's encoder may use (RFC 7541 section 4.2); the default.
+const TABLE: usize = 4096;
+/// Lists of fields that are kept for the next heads.
+const SPARE: usize = 16;
+/// Larger ones are not.
+const SPARE_OCTETS: usize = 4 * 1024;
+/// Streams that we reset, of which frames may still be on their way.
+const RECENT: usize = 1024;
+/// In the PING behind the first goodbye: its answer shows that the client has heard it.
+const GOODBYE: [u8; 8] = *b"goodbye.";
+/// In the PING that asks whether the peer is still there.
+const THERE: [u8; 8] = *b"there?..";
+
+/// Which end we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Client,
+    Server,
+}
+
+/// How far a connection is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    No,
+    /// A GOAWAY has gone out that names no stream.
+    Warned,
+    /// And one that names the last.
+    Told,
+    /// Nothing more is read.
+    Cut,
+}
+
+/// See the module.
+pub(crate) struct Connection {
+    held: Held,
+    /// Of a client: what it sends is looked at.
+    watch: Option<Rc<Watch>>,
+    pub(super) inner: RefCell<Inner>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("held", &self.held)
+            .finish()
+    }
+}
+
+/// Ends a connection with the task that drives it, however that ends.
+#[derive(Debug)]
+pub(crate) struct Driven(pub(crate) Rc<Connection>);
+
+impl std::ops::Deref for Driven {
+    type Target = Rc<Connection>;
+    fn deref(&self) -> &Rc<Connection> {
+        &self.0
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        let fault = Fault::Io(ErrorKind::ConnectionAborted);
+        let _ = self.0.inner.borrow_mut().end(fault);
+    }
+}
+
+/// What the connection's task and those of its streams share.
+pub(super) struct Inner {
+    pub(super) role: Role,
+    pub(super) reader: Reader,
+    pub(super) decoder: Decoder,
+    pub(super) encoder: Encoder,
+    /// The block under way.
+    pub(super) fields: Fields,
+    spares: Vec<Fields>,
+    pub(super) peer: Settings,
+    /// Its SETTINGS have come.
+    pub(super) greeted: bool,
+    pub(super) streams: FxHashMap<u32, Rc<Stream>>,
+    /// The newest stream that was opened, by the client, whoever that is.
+    pub(super) newest: u32,
+    /// Streams that somebody has.
+    held: u32,
+    /// Streams that the client has opened, and that nobody has yet.
+    pub(super) fresh: VecDeque<Rc<Stream>>,
+    recent: VecDeque<u32>,
+    pub(super) window: Window,
+    pub(super) send_window: i64,
+    /// Streams that wait for the connection's window, or for room.
+    waiting: VecDeque<Rc<Stream>>,
+    out: Out,
+    pub(super) leaving: Leaving,
+    /// The peer takes no more streams.
+    pub(super) gone_away: bool,
+    ended: Option<Fault>,
+    /// A PING of ours was answered.
+    ponged: bool,
+    waker: Option<Waker>,
+    /// The connection's task knows that there is something to do.
+    awake: bool,
+}
+
+impl Connection {
+    /// With a client, which begins with its preface.
+    pub(crate) fn server(held: Held, watch: Rc<Watch>) -> Rc<Connection> {
+        Connection::new(held, Some(watch), Role::Server)
+    }
+
+    /// With a server.
+    pub(crate) fn client(held: Held) -> Rc<Connection> {
+        Connection::new(held, None, Role::Client)
+    }
+
+    fn new(held: Held, watch: Option<Rc<Watch>>, role: Role) -> Rc<Connection> {
+        let mut out = Out::default();
+        out.write(|out| {
+            let mut settings = vec![
+                (setting::INITIAL_WINDOW_SIZE, STREAM_WINDOW),
+                (setting::MAX_HEADER_LIST_SIZE, HEADER_LIST),
+            ];
+            match role {
+                Role::Client => {
+                    out.extend_from_slice(frame::PREFACE);
+                    settings.push((setting::ENABLE_PUSH, 0));
+                }
+                Role::Server => {
+                    settings.push((setting::MAX_CONCURRENT_STREAMS, STREAMS));
+                    settings.push((setting::ENABLE_CONNECT_PROTOCOL, 1));
+                }
+            }
+            frame::put_settings(out, &settings);
+            frame::put_window_update(out, 0, CONNECTION_WINDOW - frame::WINDOW);
+        });
+        let inner = Inner {
+            role,
+            reader: Reader::new(role),
+            decoder: Decoder::new(TABLE),
+            encoder: Encoder::new(),
+            fields: Fields::default(),
+            spares: Vec::new(),
+            peer: Settings::default(),
+            greeted: false,
+            streams: FxHashMap::default(),
+            newest: 0,
+            held: 0,
+            fresh: VecDeque::new(),
+            recent: VecDeque::new(),
+            window: Window::new(CONNECTION_WINDOW),
+            send_window: frame::WINDOW.into(),
+            waiting: VecDeque::new(),
+            out,
+            leaving: Leaving::No,
+            gone_away: false,
+            ended: None,
+            ponged: false,
+            waker: None,
+            awake: true,
+        };
+        Rc::new(Connection {
+            held,
+            watch,
+            inner: RefCell::new(inner),
+        })
+    }
+
+    /// Read and write frames. Ready when the connection has ended.
+    pub(crate) fn poll(self: &Rc<Connection>, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let mut inner = self.inner.borrow_mut();
+        inner.waker.get_or_insert_with(|| cx.waker().clone());
+        inner.awake = true;
+        for _ in 0..BUFFERS_PER_TURN {
+            let flushed = match self.poll_flush(&mut inner, cx) {
+                Ok(flushed) => flushed,
+                Err(error) => return Poll::Ready(inner.end(Fault::Io(error.kind()))),
+            };
+            if inner.is_done() {
+                return self.poll_last(&mut inner, flushed, cx);
+            }
+            // A peer that does not take what it is told is not heard.
+            if !flushed && inner.out.room() == 0 {
+                inner.awake = false;
+                return Poll::Pending;
+            }
+            let received = self.held.link().poll_recv(cx);
+            match received {
+                Poll::Ready(Ok(Some(buf))) => {
+                    if let Some(watch) = &self.watch
+                        && !watch.lets_in(&buf)
+                    {
+                        // Nothing more is read. The session, whose task this is, sees why.
+                        inner.awake = false;
+                        return Poll::Pending;
+                    }
+                    if let Err(reason) = inner.receive(self, buf) {
+                        inner.cut(reason);
+                    }
+                }
+                Poll::Ready(Ok(None)) => {
+                    return Poll::Ready(inner.end(Fault::Io(ErrorKind::UnexpectedEof)));
+                }
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(inner.end(Fault::Io(error.kind())));
+                }
+                Poll::Pending => {
+                    inner.awake = false;
+                    return Poll::Pending;
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Give the link what it takes; true if that was all. Then there is room for others.
+    fn poll_flush(&self, inner: &mut Inner, cx: &mut Context<'_>) -> std::io::Result<bool> {
+        let link = self.held.link();
+        let mut sent = 0;
+        loop {
+            while link.room() > 0
+                && let Some(segment) = inner.out.take()
+            {
+                sent += segment.bytes().len();
+                // There is room.
+                drop(link.queue(segment));
+            }
+            // Now there is room, which may be filled at once.
+            inner.serve_waiting();
+            if inner.out.is_empty() {
+                break;
+            }
+            // Ready when all is sent, woken on progress: one place is enough.
+            if link.room() == 0 && link.poll_flush(cx)?.is_pending() && link.room() == 0 {
+                break;
+            }
+        }
+        if sent > 0 {
+            link.submit();
+            if let Some(watch) = &self.watch {
+                watch.sent(sent);
+            }
+        }
+        Ok(inner.out.is_empty())
+    }
+
+    /// Nothing more is to be read: what was said has to leave.
+    fn poll_last(
+        &self,
+        inner: &mut Inner,
+        flushed: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        inner.awake = false;
+        if !flushed {
+            return Poll::Pending;
+        }
+        self.held.link().poll_flush(cx).map(|_| match inner.ended {
+            Some(fault) => Err(fault),
+            None => inner.end(Fault::Io(ErrorKind::UnexpectedEof)),
+        })
+    }
+
+    /// Streams that the client has opened.
+    pub(crate) fn accept(&self) -> Option<Rc<Stream>> {
+        let mut inner = self.inner.borrow_mut();
+        let stream = inner.fresh.pop_front()?;
+        inner.held += 1;
+        Some(stream)
+    }
+
+    /// Streams that the peer takes at once; None until it has said so.
+    pub(crate) fn most_streams(&self) -> Option<u32> {
+        let inner = self.inner.borrow();
+        inner.greeted.then_some(inner.peer.streams)
+    }
+
+    /// The peer takes a WebSocket on a stream (RFC 8441 section 3).
+    pub(crate) fn takes_websocket(&self) -> bool {
+        self.inner.borrow().peer.connect_protocol
+    }
+
+    /// Streams can be opened.
+    pub(crate) fn is_open(&self) -> bool {
+        let inner = self.inner.borrow();
+        !inner.gone_away && inner.ended.is_none() && inner.newest < frame::MOST - 2
+    }
+
+    /// Open a stream and send a request's head. `ends`: that is all of it. `bodyless`: so will be its answer.
+    pub(crate) fn ask(
+        self: &Rc<Connection>,
+        ends: bool,
+        bodyless: bool,
+        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
+    ) -> Result<Rc<Stream>, Fault> {
+        let mut inner = self.inner.borrow_mut();
+        if let Some(fault) = inner.ended {
+            return Err(fault);
+        }
+        if inner.gone_away {
+            return Err(Fault::Refused);
+        }
+        let id = if inner.newest == 0 {
+            1
+        } else {
+            inner.newest + 2
+        };
+        inner.newest = id;
+        inner.held += 1;
+        let stream = Rc::new(Stream::new(id, self, STREAM_WINDOW, inner.peer.window));
+        {
+            let mut state = stream.state.borrow_mut();
+            (state.sent_all, state.bodyless) = (ends, bodyless);
+        }
+        inner.streams.insert(id, stream.clone());
+        inner.write_block(id, ends, write);
+        Ok(stream)
+    }
+
+    /// Is the peer still there? Its answer shows in `ponged`.
+    pub(crate) fn ping(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.ponged = false;
+        inner.write(|out| frame::put_ping(out, false, THERE));
+    }
+
+    /// It has answered.
+    pub(crate) fn ponged(&self) -> bool {
+        self.inner.borrow().ponged
+    }
+
+    /// Take no more streams. One GOAWAY that names no stream, and when the client has heard it, the one that names the last.
+    pub(crate) fn graceful_shutdown(&self) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.leaving != Leaving::No {
+            return;
+        }
+        inner.leaving = Leaving::Warned;
+        inner.write(|out| {
+            frame::put_goaway(out, frame::MOST, Reason::NO_ERROR);
+            frame::put_ping(out, false, GOODBYE);
+        });
+    }
+
+    /// End it for what the client does.
+    pub(crate) fn abrupt_shutdown(&self, reason: Reason) {
+        let mut inner = self.inner.borrow_mut();
+        inner.cut(reason);
+        inner.ended = None;
+    }
+}
+
+impl Inner {
+    /// Append frames.
+    pub(super) fn write<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let result = self.out.write(write);
+        self.wake();
+        result
+    }
+
+    fn wake(&mut self) {
+        if !std::mem::replace(&mut self.awake, true)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Append a header block, in as many frames as the peer wants.
+    pub(super) fn write_block(
+        &mut self,
+        stream: u32,
+        ends: bool,
+        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
+    ) {
+        let encoder = &mut self.encoder;
+        let most = (self.peer.payload as usize).min(frame::MOST_PAYLOAD as usize);
+        let end = if ends { flag::END_STREAM } else { 0 };
+        self.out.write(|out| {
+            let head = out.len();
+            frame::put_head(out, Kind::Headers, end | flag::END_HEADERS, stream, 0);
+            let block = out.len();
+            encoder.begin(out);
+            write(encoder, out);
+            let len = out.len() - block;
+            let first = len.min(most);
+            let flags = end | if first == len { flag::END_HEADERS } else { 0 };
+            let written = frame::FrameHead {
+                len: first as u32,
+                kind: Kind::Headers,
+                flags,
+                stream,
+            };
+            out[head..block].copy_from_slice(&written.write());
+            if first < len {
+                let rest = out.split_off(block + first);
+                let mut pieces = rest.chunks(most).peekable();
+                while let Some(piece) = pieces.next() {
+                    let last = pieces.peek().is_none();
+                    let flags = if last { flag::END_HEADERS } else { 0 };
+                    frame::put_head(out, Kind::Continuation, flags, stream, piece.len());
+                    out.extend_from_slice(piece);
+                }
+            }
+        });
+        self.wake();
+    }
+
+    /// What a stream may send now.
+    pub(super) fn room(&self, state: &State) -> usize {
+        let window = state.send_window.min(self.send_window);
+        usize::try_from(window).unwrap_or(0).min(self.out.room())
+    }
+
+    /// Send what windows and room allow, in frames that leave others their turn.
+    pub(super) fn send_data(
+        &mut self,
+        stream: &Stream,
+        state: &mut State,
+        piece: &mut Octets,
+        last: bool,
+    ) -> usize {
+        let mut sent = 0;
+        loop {
+            let left = piece.len();
+            let n = left.min(self.room(state)).min(frame::MOST_PAYLOAD as usize);
+            let ends = last && n == left;
+            if n == 0 && !ends {
+                break;
+            }
+            let flags = if ends { flag::END_STREAM } else { 0 };
+            self.out
+                .write(|out| frame::put_head(out, Kind::Data, flags, stream.id, n));
+            self.out.put(piece, n);
+            state.send_window -= n as i64;
+            self.send_window -= n as i64;
+            sent += n;
+            if ends {
+                state.sent_all = true;
+                self.close_if_over(stream, state);
+                break;
+            }
+            if n == left {
+                break;
+            }
+        }
+        self.wake();
+        sent
+    }
+
+    pub(super) fn wait_for_room(&mut self, stream: &Rc<Stream>, state: &mut State) {
+        // A window of its own opens by a frame for it.
+        if state.send_window > 0 && !std::mem::replace(&mut state.waits, true) {
+            self.waiting.push_back(stream.clone());
+        }
+    }
+
+    /// Whoever waits for room, in order, as far as it goes.
+    fn serve_waiting(&mut self) {
+        let mut room = usize::try_from(self.send_window)
+            .unwrap_or(0)
+            .min(self.out.room());
+        while room > 0
+            && let Some(stream) = self.waiting.pop_front()
+        {
+            room = room.saturating_sub(frame::MOST_PAYLOAD as usize);
+            let mut state = stream.state.borrow_mut();
+            state.waits = false;
+            self.go_on(&stream, &mut state);
+        }
+    }
+
+    /// A stream may send again.
+    pub(super) fn go_on(&mut self, stream: &Rc<Stream>, state: &mut State) {
+        let Some(mut rest) = state.rest.take().filter(|_| state.fault.is_none()) else {
+            return state.wake();
+        };
+        self.send_data(stream, state, &mut rest, true);
+        if !state.sent_all {
+            state.rest = Some(rest);
+            self.wait_for_room(stream, state);
+        } else if state.left && !state.received_all {
+            self.reset(stream, state, Reason::NO_ERROR);
+        }
+    }
+
+    /// Octets of bodies have left our hands.
+    pub(super) fn release(&mut self, n: u32) {
+        if let Some(opened) = self.window.release(n) {
+            self.write(|out| frame::put_window_update(out, 0, opened));
+        }
+    }
+
+    pub(super) fn close_if_over(&mut self, stream: &Stream, state: &State) {
+        if state.is_over() {
+            self.streams.remove(&stream.id);
+            self.look_for_end();
+        }
+    }
+
+    /// End a stream for a reason of ours.
+    pub(super) fn reset(&mut self, stream: &Stream, state: &mut State, reason: Reason) {
+        self.write(|out| frame::put_reset(out, stream.id, reason));
+        self.note_reset(stream.id);
+        state.rest = None;
+        state.fault = Some(Fault::Ours(reason));
+        self.streams.remove(&stream.id);
+        state.wake();
+        self.look_for_end();
+    }
+
+    pub(super) fn note_reset(&mut self, stream: u32) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(stream);
+    }
+
+    pub(super) fn was_reset(&self, stream: u32) -> bool {
+        self.recent.contains(&stream)
+    }
+
+    /// Somebody has let go of a stream.
+    pub(super) fn left(&mut self) {
+        self.held -= 1;
+        // It may have been woken for room that it did not take.
+        if !self.waiting.is_empty() {
+            self.wake();
+        }
+    }
+
+    /// Streams that take up a place: those whose exchange still runs, whatever became of them, and those that wait for one.
+    pub(super) fn taken(&self) -> usize {
+        (self.held as usize + self.fresh.len()).max(self.streams.len())
+    }
+
+    /// The last stream of a connection that is to end has ended.
+    fn look_for_end(&mut self) {
+        if self.streams.is_empty() && (self.leaving != Leaving::No || self.gone_away) {
+            self.wake();
+        }
+    }
+
+    /// Nothing more is to be read.
+    fn is_done(&self) -> bool {
+        match self.leaving {
+            Leaving::Cut => true,
+            Leaving::Told => self.streams.is_empty(),
+            Leaving::Warned => false,
+            Leaving::No => self.role == Role::Client && self.gone_away && self.streams.is_empty(),
+        }
+    }
+
+    /// A PING of ours was answered.
+    pub(super) fn pong(&mut self, payload: [u8; 8]) {
+        self.ponged |= payload == THERE;
+        if payload == GOODBYE && self.leaving == Leaving::Warned {
+            self.leaving = Leaving::Told;
+            let last = self.newest;
+            self.write(|out| frame::put_goaway(out, last, Reason::NO_ERROR));
+        }
+    }
+
+    /// End the connection for what the peer did.
+    pub(super) fn cut(&mut self, reason: Reason) {
+        if self.leaving == Leaving::Cut {
+            return;
+        }
+        // A server opens no streams.
+        let last = match self.role {
+            Role::Server => self.newest,
+            Role::Client => 0,
+        };
+        self.write(|out| frame::put_goaway(out, last, reason));
+        self.leaving = Leaving::Cut;
+        self.end_streams(Fault::Ours(reason));
+        self.ended = Some(Fault::Ours(reason));
+    }
+
+    fn end(&mut self, fault: Fault) -> Result<(), Fault> {
+        self.end_streams(fault);
+        self.leaving = Leaving::Cut;
+        self.out.clear();
+        let is_first = self.ended.is_none();
+        let ended = *self.ended.get_or_insert(fault);
+        match is_first && matches!(fault, Fault::Io(ErrorKind::UnexpectedEof)) {
+            true => Ok(()),
+            false => Err(ended),
+        }
+    }
+
+    fn end_streams(&mut self, fault: Fault) {
+        for (_, stream) in self.streams.drain() {
+            let mut state = stream.state.borrow_mut();
+            state.rest = None;
+            state.fault.get_or_insert(fault);
+            state.wake();
+        }
+        self.fresh.clear();
+        self.waiting.clear();
+    }
+
+    /// Lists of fields for heads that come.
+    pub(super) fn spare(&mut self, mut fields: Fields) {
+        if self.spares.len() < SPARE && fields.list_size() <= SPARE_OCTETS {
+            fields.clear();
+            self.spares.push(fields);
+        }
+    }
+
+    /// What was decoded last, to be kept.
+    pub(super) fn take_fields(&mut self) -> Fields {
+        let next = self.spares.pop().unwrap_or_default();
+        std::mem::replace(&mut self.fields, next)
+    }
+}

@@ -1,0 +1,324 @@
+//! One stream, as whoever has it sees it: heads and a body that came, a body that goes, and how it ended. It belongs to one task, which is woken for
+//! everything that happens on it. Reading and writing frames is the connection's affair.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use ringway_protocols::http2::frame::{self, Reason};
+use ringway_protocols::http2::hpack::{Encoder, Fields};
+
+use super::connection::{Connection, Role};
+use super::window::Window;
+use super::{MOST_STREAM_WINDOW, Octets};
+
+/// Why a stream, or its connection, ended before it was whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The peer has reset it.
+    Reset(Reason),
+    /// The peer has said that it did not look at it (RFC 9113 section 8.7).
+    Refused,
+    /// What the peer sent was not valid, or nobody here wants the stream any more.
+    Ours(Reason),
+    /// The connection broke.
+    Io(ErrorKind),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Fault::Reset(reason) => write!(f, "the stream was reset: {reason}"),
+            Fault::Refused => write!(f, "the stream was refused"),
+            Fault::Ours(reason) => write!(f, "its frames are not valid: {reason}"),
+            Fault::Io(kind) => write!(f, "the connection broke: {kind}"),
+        }
+    }
+}
+
+/// See the module.
+pub(crate) struct Stream {
+    pub(super) id: u32,
+    connection: Rc<Connection>,
+    pub(super) state: RefCell<State>,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("id", &self.id).finish()
+    }
+}
+
+/// What the connection knows of a stream.
+pub(super) struct State {
+    /// Heads that came: a request's, or those of an answer, the last of which may be final.
+    pub(super) heads: VecDeque<Fields>,
+    /// The head that a body belongs to has come.
+    pub(super) has_head: bool,
+    pub(super) data: VecDeque<Octets>,
+    pub(super) trailers: Option<Fields>,
+    /// What the peer may still send of the Content-Length that it said.
+    pub(super) length_left: Option<u64>,
+    /// It is of a question that has no body in its answer, whatever is said of its length (HEAD).
+    pub(super) bodyless: bool,
+    pub(super) received_all: bool,
+    pub(super) sent_all: bool,
+    pub(super) fault: Option<Fault>,
+    /// Nobody has it any more.
+    pub(super) left: bool,
+    pub(super) window: Window,
+    pub(super) send_window: i64,
+    /// Stands among those that wait for room on the connection.
+    pub(super) waits: bool,
+    /// What still goes out, with the stream's end, once the windows allow it: nobody waits for that.
+    pub(super) rest: Option<Octets>,
+    waker: Option<Waker>,
+}
+
+impl State {
+    pub(super) fn wake(&mut self) {
+        // Taken: who is woken polls, and leaves it again.
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn set_waker(&mut self, cx: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// Both directions have ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.received_all && self.sent_all
+    }
+}
+
+impl Stream {
+    pub(super) fn new(
+        id: u32,
+        connection: &Rc<Connection>,
+        window: u32,
+        send_window: u32,
+    ) -> Stream {
+        Stream {
+            id,
+            connection: connection.clone(),
+            state: RefCell::new(State {
+                heads: VecDeque::new(),
+                has_head: false,
+                data: VecDeque::new(),
+                trailers: None,
+                length_left: None,
+                bodyless: false,
+                received_all: false,
+                sent_all: false,
+                fault: None,
+                left: false,
+                window: Window::new(window),
+                send_window: send_window.into(),
+                waits: false,
+                rest: None,
+                waker: None,
+            }),
+        }
+    }
+}
+
+/// What came.
+impl Stream {
+    /// The next head.
+    pub(crate) fn poll_head(&self, cx: &mut Context<'_>) -> Poll<Result<Fields, Fault>> {
+        let mut state = self.state.borrow_mut();
+        match (state.heads.pop_front(), state.fault) {
+            (Some(head), _) => Poll::Ready(Ok(head)),
+            (None, Some(fault)) => Poll::Ready(Err(fault)),
+            (None, None) => {
+                state.set_waker(cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// A head that was read, for the next one.
+    pub(crate) fn give_back(&self, fields: Fields) {
+        self.connection.inner.borrow_mut().spare(fields);
+    }
+
+    /// The next piece of the body; None at its end. Each is to be released.
+    pub(crate) fn poll_data(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Octets>, Fault>> {
+        let mut state = self.state.borrow_mut();
+        if let Some(piece) = state.data.pop_front() {
+            return Poll::Ready(Ok(Some(piece)));
+        }
+        // What came in full did so, whatever ended the stream afterwards.
+        if state.received_all {
+            return Poll::Ready(Ok(None));
+        }
+        if let Some(fault) = state.fault {
+            return Poll::Ready(Err(fault));
+        }
+        state.set_waker(cx);
+        Poll::Pending
+    }
+
+    /// The trailers, at the body's end.
+    pub(crate) fn take_trailers(&self) -> Option<Fields> {
+        self.state.borrow_mut().trailers.take()
+    }
+
+    /// Nothing of a body will come any more, nor trailers.
+    pub(crate) fn is_at_end(&self) -> bool {
+        let state = self.state.borrow();
+        state.received_all && state.data.is_empty() && state.trailers.is_none()
+    }
+
+    /// So much of the body was passed on.
+    pub(crate) fn release(&self, n: usize) {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        let mut inner = self.connection.inner.borrow_mut();
+        inner.release(n);
+        let mut state = self.state.borrow_mut();
+        if state.received_all || state.fault.is_some() {
+            return;
+        }
+        let Some(opened) = state.window.release(n) else {
+            return;
+        };
+        let keeps_up = state.data.is_empty();
+        let more = keeps_up.then(|| state.window.grow(MOST_STREAM_WINDOW));
+        inner.write(|out| frame::put_window_update(out, self.id, opened + more.unwrap_or(0)));
+    }
+}
+
+/// What goes.
+impl Stream {
+    /// Send a head. `ends`: it is all of the message.
+    pub(crate) fn send_head(
+        &self,
+        ends: bool,
+        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
+    ) -> Result<(), Fault> {
+        let mut inner = self.connection.inner.borrow_mut();
+        let mut state = self.state.borrow_mut();
+        self.may_send(&state)?;
+        inner.write_block(self.id, ends, write);
+        if ends {
+            state.sent_all = true;
+            inner.close_if_over(self, &state);
+        }
+        Ok(())
+    }
+
+    fn may_send(&self, state: &State) -> Result<(), Fault> {
+        match state.fault {
+            Some(fault) => Err(fault),
+            None if state.sent_all => Err(Fault::Ours(Reason::INTERNAL_ERROR)),
+            None => Ok(()),
+        }
+    }
+
+    /// Send as much of a piece as the windows and the connection's room allow; `last`: the body ends with it. How much was sent.
+    pub(crate) fn send_data(&self, piece: &mut Octets, last: bool) -> Result<usize, Fault> {
+        let mut inner = self.connection.inner.borrow_mut();
+        let mut state = self.state.borrow_mut();
+        self.may_send(&state)?;
+        Ok(inner.send_data(self, &mut state, piece, last))
+    }
+
+    /// The body ended before.
+    pub(crate) fn send_end(&self) -> Result<(), Fault> {
+        self.send_data(&mut Octets::copied(b""), true).map(drop)
+    }
+
+    /// Ready when a piece can be sent.
+    pub(crate) fn poll_room(self: &Rc<Stream>, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let mut inner = self.connection.inner.borrow_mut();
+        let mut state = self.state.borrow_mut();
+        if let Some(fault) = state.fault {
+            return Poll::Ready(Err(fault));
+        }
+        if inner.room(&state) > 0 {
+            return Poll::Ready(Ok(()));
+        }
+        state.set_waker(cx);
+        inner.wait_for_room(self, &mut state);
+        Poll::Pending
+    }
+
+    /// Send a whole body, and let the connection see to it: what the windows do not allow yet waits there.
+    pub(crate) fn send_rest(self: &Rc<Stream>, mut body: Octets) -> Result<(), Fault> {
+        let mut inner = self.connection.inner.borrow_mut();
+        let mut state = self.state.borrow_mut();
+        self.may_send(&state)?;
+        inner.send_data(self, &mut state, &mut body, true);
+        if !state.sent_all {
+            state.rest = Some(body);
+            inner.wait_for_room(self, &mut state);
+        }
+        Ok(())
+    }
+}
+
+/// How it ends.
+impl Stream {
+    /// Ready when the peer has reset it, or the connection has ended.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.borrow_mut();
+        if state.fault.is_some() {
+            return Poll::Ready(());
+        }
+        state.set_waker(cx);
+        Poll::Pending
+    }
+
+    /// End it so that nothing of it can be taken for whole.
+    pub(crate) fn reset(&self, reason: Reason) {
+        let mut inner = self.connection.inner.borrow_mut();
+        let mut state = self.state.borrow_mut();
+        if state.fault.is_none() && !state.is_over() {
+            inner.reset(self, &mut state, reason);
+        }
+    }
+
+    /// Nobody has it any more: what is not whole is reset.
+    fn leave(&self) {
+        let mut inner = self.connection.inner.borrow_mut();
+        let mut state = self.state.borrow_mut();
+        state.left = true;
+        inner.left();
+        let held: usize = state.data.drain(..).map(|piece| piece.len()).sum();
+        inner.release(held as u32);
+        if state.fault.is_some() || state.is_over() {
+            return;
+        }
+        let reason = match inner.role {
+            // Its answer goes out by itself.
+            Role::Server if state.rest.is_some() => return,
+            // The answer is whole, and the rest of the request need not come (section 8.1).
+            Role::Server if state.sent_all => Reason::NO_ERROR,
+            Role::Server | Role::Client => Reason::CANCEL,
+        };
+        inner.reset(self, &mut state, reason);
+    }
+}
+
+/// Who has a stream. Letting go of it ends what is not whole.
+#[derive(Debug)]
+pub(crate) struct Holder(pub(crate) Rc<Stream>);
+
+impl std::ops::Deref for Holder {
+    type Target = Rc<Stream>;
+    fn deref(&self) -> &Rc<Stream> {
+        &self.0
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
