@@ -1,24 +1,16 @@
 //! What comes in on a connection: octets into frames, and what each frame means (RFC 9113 sections 4 to 6). A frame that ends the connection is an error
-//! here; one that ends a stream is answered at once. Bodies are passed on as they come, not frame by frame.
+//! here; one that ends a stream is answered at once. Header blocks are in `blocks`, bodies in `bodies`.
 
 use std::rc::Rc;
 
 use ringway_io::Buf;
 use ringway_protocols::http2::frame::{self, FrameHead, HEAD, Kind, MOST, Reason, flag, u32_at};
-use ringway_protocols::http2::hpack::Fields;
-use ringway_protocols::http2::{are_fields, status_of};
 
-use super::connection::{Connection, Inner, Leaving, Role};
-use super::stream::{Fault, State, Stream};
-use super::{FIELDS, HEADER_LIST, Octets, STREAM_WINDOW, STREAMS};
+use super::connection::{Connection, Inner, Role};
+use super::stream::{Fault, Stream};
 
-/// Octets of a header block, as they are sent. As many as those of the list of fields that may come out of it: one that is larger is no honest one.
-const MOST_BLOCK: usize = HEADER_LIST as usize;
 /// Octets that a buffer keeps room for.
 const KEPT: usize = 4 * 1024;
-/// Interim heads that wait to be read.
-const MOST_HEADS: usize = 16;
-
 /// Octets of which it is not known yet what they are.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -27,24 +19,24 @@ pub(super) struct Reader {
     head: [u8; HEAD],
     /// Octets of the head that have come.
     read: usize,
-    frame: Option<Frame>,
+    pub(super) frame: Option<Frame>,
     /// A payload that comes in pieces.
     payload: Vec<u8>,
     /// A header block that comes in several frames: of which stream, and whether the stream ends with it.
-    block: Option<(u32, bool)>,
-    block_octets: Vec<u8>,
+    pub(super) block: Option<(u32, bool)>,
+    pub(super) block_octets: Vec<u8>,
 }
 
 /// A frame whose payload is coming.
 #[derive(Debug)]
-struct Frame {
-    head: FrameHead,
+pub(super) struct Frame {
+    pub(super) head: FrameHead,
     /// Octets still to come.
-    left: u32,
+    pub(super) left: u32,
     /// Of these: padding. None: how much is not known yet.
-    padding: Option<u32>,
+    pub(super) padding: Option<u32>,
     /// Where a body's octets go.
-    to: Option<Rc<Stream>>,
+    pub(super) to: Option<Rc<Stream>>,
 }
 
 impl Reader {
@@ -65,7 +57,7 @@ impl Reader {
 }
 
 /// A buffer for the next time, unless it grew large: there may be many connections.
-fn kept(mut octets: Vec<u8>) -> Vec<u8> {
+pub(super) fn kept(mut octets: Vec<u8>) -> Vec<u8> {
     octets.clear();
     octets.shrink_to(KEPT);
     octets
@@ -170,7 +162,7 @@ impl Inner {
     }
 
     /// A stream that was never opened (section 5.1).
-    fn is_idle(&self, stream: u32) -> bool {
+    pub(super) fn is_idle(&self, stream: u32) -> bool {
         stream.is_multiple_of(2) || stream > self.newest
     }
 
@@ -251,7 +243,7 @@ impl Inner {
     }
 
     /// A fault that ends a stream, open or not.
-    fn stream_error(&mut self, id: u32, reason: Reason) {
+    pub(super) fn stream_error(&mut self, id: u32, reason: Reason) {
         match self.streams.get(&id).cloned() {
             Some(stream) => {
                 let mut state = stream.state.borrow_mut();
@@ -352,303 +344,4 @@ impl Inner {
             goes_on
         });
     }
-}
-
-/// Bodies.
-impl Inner {
-    /// DATA begins: to whom it goes, if it is wanted.
-    fn begin_data(&mut self, head: FrameHead) -> Result<Option<Rc<Stream>>, Reason> {
-        if self.is_idle(head.stream) {
-            return Err(Reason::PROTOCOL_ERROR);
-        }
-        if !self.window.take(head.len) {
-            return Err(Reason::FLOW_CONTROL_ERROR);
-        }
-        let Some(stream) = self.streams.get(&head.stream).cloned() else {
-            // On its way when we ended the stream; if it was not we, the peer knew.
-            return match self.role {
-                _ if self.was_reset(head.stream) => Ok(None),
-                Role::Client => Err(Reason::STREAM_CLOSED),
-                Role::Server => {
-                    self.stream_error(head.stream, Reason::STREAM_CLOSED);
-                    Ok(None)
-                }
-            };
-        };
-        let mut state = stream.state.borrow_mut();
-        let reason = if state.received_all {
-            Some(Reason::STREAM_CLOSED)
-        } else if !state.has_head {
-            Some(Reason::PROTOCOL_ERROR)
-        } else if !state.window.take(head.len) {
-            Some(Reason::FLOW_CONTROL_ERROR)
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            self.reset(&stream, &mut state, reason);
-            return Ok(None);
-        }
-        drop(state);
-        Ok(Some(stream))
-    }
-
-    fn receive_data(&mut self, mut frame: Frame, buf: &mut Buf) -> Result<(), Reason> {
-        let Some(padding) = frame.padding else {
-            let padding = u32::from(buf[0]);
-            buf.advance(1);
-            frame.left -= 1;
-            if padding > frame.left {
-                return Err(Reason::PROTOCOL_ERROR);
-            }
-            frame.padding = Some(padding);
-            self.give_up(&frame, padding + 1);
-            self.reader.frame = Some(frame);
-            return Ok(());
-        };
-        let octets = frame.left - padding;
-        if octets > 0 {
-            let n = (octets as usize).min(buf.len());
-            frame.left -= n as u32;
-            let piece = Octets::received(buf, n);
-            self.deliver(&mut frame, piece);
-        } else {
-            let n = (padding as usize).min(buf.len());
-            buf.advance(n);
-            frame.left -= n as u32;
-            frame.padding = Some(padding - n as u32);
-        }
-        match frame.left {
-            0 => self.end_data(&frame),
-            _ => {
-                self.reader.frame = Some(frame);
-                Ok(())
-            }
-        }
-    }
-
-    /// Octets that nobody gets.
-    fn give_up(&mut self, frame: &Frame, n: u32) {
-        self.release(n);
-        if let Some(stream) = &frame.to {
-            let mut state = stream.state.borrow_mut();
-            if let Some(opened) = state.window.release(n) {
-                self.write(|out| frame::put_window_update(out, stream.id, opened));
-            }
-        }
-    }
-
-    fn deliver(&mut self, frame: &mut Frame, piece: Octets) {
-        let n = piece.len();
-        let Some(stream) = &frame.to else {
-            return self.release(n as u32);
-        };
-        let mut state = stream.state.borrow_mut();
-        if state.left || state.fault.is_some() {
-            drop(state);
-            return self.give_up(frame, n as u32);
-        }
-        if let Some(left) = &mut state.length_left {
-            match left.checked_sub(n as u64) {
-                Some(now) => *left = now,
-                None => {
-                    self.reset(stream, &mut state, Reason::PROTOCOL_ERROR);
-                    return self.release(n as u32);
-                }
-            }
-        }
-        let last = state.data.back_mut();
-        if !last.is_some_and(|last| last.take_in(&piece)) {
-            state.data.push_back(piece);
-        }
-        state.wake();
-    }
-
-    /// A frame of DATA is whole.
-    fn end_data(&mut self, frame: &Frame) -> Result<(), Reason> {
-        // With padding, and without the octet that says how much.
-        if frame.padding.is_none() {
-            return Err(Reason::FRAME_SIZE_ERROR);
-        }
-        if frame.head.has(flag::END_STREAM)
-            && let Some(stream) = &frame.to
-        {
-            let mut state = stream.state.borrow_mut();
-            self.end_of_stream(stream, &mut state);
-        }
-        Ok(())
-    }
-
-    /// The peer has said all.
-    fn end_of_stream(&mut self, stream: &Stream, state: &mut State) {
-        if state.fault.is_some() {
-            return;
-        }
-        if state.length_left.is_some_and(|left| left > 0) {
-            return self.reset(stream, state, Reason::PROTOCOL_ERROR);
-        }
-        state.received_all = true;
-        self.close_if_over(stream, state);
-        state.wake();
-    }
-}
-
-/// Heads.
-impl Inner {
-    /// A frame of a header block.
-    fn block(
-        &mut self,
-        connection: &Rc<Connection>,
-        head: FrameHead,
-        payload: &[u8],
-    ) -> Result<(), Reason> {
-        let (mut block, mut of) = (payload, self.reader.block);
-        if head.kind == Kind::Headers {
-            let on;
-            (block, on) = frame::unpadded(head, payload)?;
-            of = Some((head.stream, head.has(flag::END_STREAM)));
-            if on == Some(head.stream) {
-                // Its fields are read all the same, since the table needs them.
-                if self.role == Role::Server {
-                    self.newest = self.newest.max(head.stream);
-                }
-                self.stream_error(head.stream, Reason::PROTOCOL_ERROR);
-            }
-        }
-        let Some((stream, ends)) = of else {
-            return Err(Reason::PROTOCOL_ERROR);
-        };
-        let whole = head.has(flag::END_HEADERS);
-        let used = self.take_fields();
-        self.spare(used);
-        if whole && self.reader.block_octets.is_empty() {
-            self.reader.block = None;
-            self.decode(block)?;
-            return self.head(connection, stream, ends);
-        }
-        if self.reader.block_octets.len() + block.len() > MOST_BLOCK {
-            return Err(Reason::ENHANCE_YOUR_CALM);
-        }
-        self.reader.block_octets.extend_from_slice(block);
-        self.reader.block = of.filter(|_| !whole);
-        if whole {
-            let octets = std::mem::take(&mut self.reader.block_octets);
-            self.decode(&octets)?;
-            self.reader.block_octets = kept(octets);
-            return self.head(connection, stream, ends);
-        }
-        Ok(())
-    }
-
-    fn decode(&mut self, block: &[u8]) -> Result<(), Reason> {
-        let decoded = self
-            .decoder
-            .decode(block, &mut self.fields, HEADER_LIST as usize, FIELDS);
-        decoded.map_err(|_| Reason::COMPRESSION_ERROR)
-    }
-
-    /// A list of fields is whole.
-    fn head(&mut self, connection: &Rc<Connection>, id: u32, ends: bool) -> Result<(), Reason> {
-        if let Some(stream) = self.streams.get(&id).cloned() {
-            let mut state = stream.state.borrow_mut();
-            match (self.role, state.has_head) {
-                (_, true) => self.trailers(&stream, &mut state, ends),
-                (Role::Client, false) => self.answer(&stream, &mut state, ends),
-                // A request's head is what opens its stream.
-                (Role::Server, false) => {}
-            }
-            return Ok(());
-        }
-        if self.was_reset(id) {
-            return Ok(());
-        }
-        match self.role {
-            Role::Server if id.is_multiple_of(2) => Err(Reason::PROTOCOL_ERROR),
-            Role::Server if id <= self.newest => Err(Reason::STREAM_CLOSED),
-            Role::Server => {
-                self.request(connection, id, ends);
-                Ok(())
-            }
-            Role::Client if self.is_idle(id) => Err(Reason::PROTOCOL_ERROR),
-            Role::Client => Err(Reason::STREAM_CLOSED),
-        }
-    }
-
-    /// A client opens a stream.
-    fn request(&mut self, connection: &Rc<Connection>, id: u32, ends: bool) {
-        // It has been told that this one is not looked at.
-        if matches!(self.leaving, Leaving::Told | Leaving::Cut) {
-            return;
-        }
-        self.newest = id;
-        if self.taken() >= STREAMS as usize {
-            return self.stream_error(id, Reason::REFUSED_STREAM);
-        }
-        let stream = Rc::new(Stream::new(id, connection, STREAM_WINDOW, self.peer.window));
-        self.streams.insert(id, stream.clone());
-        let mut state = stream.state.borrow_mut();
-        state.has_head = true;
-        state.length_left = content_length(&self.fields);
-        if ends && state.length_left.is_some_and(|left| left > 0) {
-            // The head says why it is malformed: whoever reads it, tells.
-            state.length_left = None;
-        }
-        let fields = self.take_fields();
-        state.heads.push_back(fields);
-        if ends {
-            self.end_of_stream(&stream, &mut state);
-        }
-        drop(state);
-        self.fresh.push_back(stream);
-    }
-
-    /// A head of an answer.
-    fn answer(&mut self, stream: &Stream, state: &mut State, ends: bool) {
-        let Ok(status) = status_of(&self.fields) else {
-            return self.reset(stream, state, Reason::PROTOCOL_ERROR);
-        };
-        let is_interim = (100..200).contains(&status);
-        // Whoever reads it judges the fields; when it is all, nobody could tell the peer afterwards.
-        if ends && (is_interim || !are_fields(self.fields.regular())) {
-            return self.reset(stream, state, Reason::PROTOCOL_ERROR);
-        }
-        if state.heads.len() >= MOST_HEADS || self.fields.is_over() {
-            return self.reset(stream, state, Reason::ENHANCE_YOUR_CALM);
-        }
-        if !is_interim {
-            state.has_head = true;
-            let has_no_body = state.bodyless || matches!(status, 204 | 304);
-            state.length_left = match has_no_body {
-                true => Some(0),
-                false => content_length(&self.fields),
-            };
-        }
-        let fields = self.take_fields();
-        state.heads.push_back(fields);
-        state.wake();
-        if ends {
-            self.end_of_stream(stream, state);
-        }
-    }
-
-    /// Fields behind a body.
-    fn trailers(&mut self, stream: &Stream, state: &mut State, ends: bool) {
-        if state.received_all {
-            return self.reset(stream, state, Reason::STREAM_CLOSED);
-        }
-        let has_pseudo = self.fields.pseudo().next().is_some();
-        if !ends || has_pseudo || self.fields.is_over() {
-            return self.reset(stream, state, Reason::PROTOCOL_ERROR);
-        }
-        let fields = self.take_fields();
-        state.trailers = Some(fields);
-        self.end_of_stream(stream, state);
-    }
-}
-
-/// None where there is none, or none that is a number: the head's reader judges that.
-fn content_length(fields: &Fields) -> Option<u64> {
-    let mut regular = fields.regular();
-    let (_, value) = regular.find(|(name, _)| *name == b"content-length")?;
-    std::str::from_utf8(value).ok()?.parse().ok()
 }

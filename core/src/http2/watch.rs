@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use ringway_io as io;
 use ringway_protocols::http2::{Flood, Guard};
 
-/// See the module. Shared by the face of a connection, its session and its streams.
+/// See the module. Shared by a connection, its session and its streams.
 #[derive(Debug)]
 pub(crate) struct Watch {
     guard: RefCell<Guard>,

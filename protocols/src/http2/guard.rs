@@ -1,7 +1,7 @@
 //! What a peer may send before it is a flood. It sees the heads of frames as the octets pass by, and keeps one account: frames that cost us work and
 //! bring nothing are charged, answers that were sent and time credit it.
 //!
-//! Not here: whether a frame is valid, and how large a header block may be; the library that reads the frames judges those. It has no clock: time
+//! Not here: whether a frame is valid, and how large a header block may be; whoever reads the frames judges those. It has no clock: time
 //! is told.
 //!
 //! | frame from a client | charge |
