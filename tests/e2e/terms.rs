@@ -100,7 +100,7 @@ both_drivers! {
     fn a_connection_has_its_time(io) {
         let gate = Gate::new();
         let origin = Origin::holding(&gate, "late");
-        let server = proxy(io, "timeouts = { max_age = \"2s\" }", &origin);
+        let server = proxy(io, "timeouts = { max_age = \"5s\" }", &origin);
         // Idle ones end, those with a request when it is answered.
         let mut idle = Client::connect(server.web());
         assert_eq!(idle.get("/ours").status, 200);
