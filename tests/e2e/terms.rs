@@ -6,6 +6,7 @@ use ringway_tests::http2::get;
 use ringway_tests::{
     Client, End, Gate, Http2Client, Io, Origin, PATIENCE, Proxy, both_drivers, until,
 };
+use std::time::{Duration, Instant};
 
 fn proxy(io: Io, keys: &str, origin: &Origin) -> Proxy {
     let text = web(keys)
@@ -100,7 +101,7 @@ both_drivers! {
     fn a_connection_has_its_time(io) {
         let gate = Gate::new();
         let origin = Origin::holding(&gate, "late");
-        let server = proxy(io, "timeouts = { max_age = \"5s\" }", &origin);
+        let server = proxy(io, "timeouts = { max_age = \"4s\" }", &origin);
         // Idle ones end, those with a request when it is answered.
         let mut idle = Client::connect(server.web());
         assert_eq!(idle.get("/ours").status, 200);
@@ -110,10 +111,13 @@ both_drivers! {
         let asking = streams.begin(get("/"), true);
         let idle_streams = Http2Client::connect(server.web());
         gate.await_arrivals(2);
+        // All of them have been accepted, so that all are old by then.
+        let old = Instant::now() + Duration::from_secs(4);
         assert_eq!(idle.end(), End::Clean(Vec::new()));
         let end = until("the end of an idle connection of HTTP/2", PATIENCE, || idle_streams.ended());
         assert_eq!(end, Ok(()));
         until("three that were told", PATIENCE, || (retired(&server, "age") >= 3.0).then_some(()));
+        until("the age of a connection that is busy", PATIENCE, || (Instant::now() > old).then_some(()));
         gate.open();
         let answer = busy.answer();
         assert_eq!((answer.status, answer.field("connection")), (200, Some("close")));
