@@ -58,6 +58,8 @@ pub(super) struct State {
     /// The head that a body belongs to has come.
     pub(super) has_head: bool,
     pub(super) data: VecDeque<Octets>,
+    /// Octets of the body that came and were not released: queued here, or taken and still in somebody's hands.
+    pub(super) unreleased: u32,
     pub(super) trailers: Option<Fields>,
     /// What the peer may still send of the Content-Length that it said.
     pub(super) length_left: Option<u64>,
@@ -111,6 +113,7 @@ impl Stream {
                 heads: VecDeque::new(),
                 has_head: false,
                 data: VecDeque::new(),
+                unreleased: 0,
                 trailers: None,
                 length_left: None,
                 bodyless: false,
@@ -180,8 +183,10 @@ impl Stream {
     pub(crate) fn release(&self, n: usize) {
         let n = u32::try_from(n).unwrap_or(u32::MAX);
         let mut inner = self.connection.inner.borrow_mut();
-        inner.release(n);
         let mut state = self.state.borrow_mut();
+        let n = n.min(state.unreleased);
+        state.unreleased -= n;
+        inner.release(n);
         if state.received_all || state.fault.is_some() {
             return;
         }
@@ -290,8 +295,9 @@ impl Stream {
         let mut state = self.state.borrow_mut();
         state.left = true;
         inner.left();
-        let held: usize = state.data.drain(..).map(|piece| piece.len()).sum();
-        inner.release(held as u32);
+        state.data.clear();
+        // Also what was taken and never passed on, or others on this connection would wait for it.
+        inner.release(std::mem::take(&mut state.unreleased));
         if state.fault.is_some() || state.is_over() {
             return;
         }
