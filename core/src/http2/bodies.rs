@@ -87,7 +87,10 @@ impl Inner {
         self.release(n);
         if let Some(stream) = &frame.to {
             let mut state = stream.state.borrow_mut();
-            if let Some(opened) = state.window.release(n) {
+            // One that was reset is told no more (section 5.1).
+            if state.fault.is_none()
+                && let Some(opened) = state.window.release(n)
+            {
                 self.write(|out| frame::put_window_update(out, stream.id, opened));
             }
         }
