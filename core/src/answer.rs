@@ -1,7 +1,6 @@
 //! The answers that we make ourselves: what they are, and how an answer is sent. It does not decide to refuse.
 
-use bytes::Bytes;
-use ringway_io::OutBuf;
+use ringway_io::{OutBuf, Segment};
 use ringway_protocols::http1::{self, BodyFraming, ClientConnection};
 
 use crate::exchange::Exchange;
@@ -131,7 +130,7 @@ pub(crate) async fn send(reply: Reply, exchange: &mut Exchange<'_>) -> After {
 /// The same on a stream. What is left of the request's body is read where it is little, so that what the client still sends finds a stream; else
 /// it is refused when the stream is let go.
 async fn send_by_http2(reply: &Reply, exchange: &mut Exchange<'_>, call: &Call) -> After {
-    let (mut head, mut body) = (OutBuf::take(), Bytes::new());
+    let (mut head, mut body) = (OutBuf::take(), Segment::Static(b""));
     let keep = ClientConnection::KeepAlive;
     let status = write(reply, exchange, keep, &mut head, Some(&mut body));
     if !call.answer_whole(status, &head, body) {
@@ -162,7 +161,7 @@ fn write(
     exchange: &mut Exchange<'_>,
     connection: ClientConnection,
     out: &mut OutBuf,
-    apart: Option<&mut Bytes>,
+    apart: Option<&mut Segment>,
 ) -> u16 {
     let facts = exchange.facts();
     let request = facts.parsed.then(|| exchange.request());
@@ -219,8 +218,12 @@ fn write(
     );
     if let Some(apart) = apart.filter(|_| !to_head) {
         *apart = match shared {
-            Some(shared) => Bytes::from_owner(shared.clone()),
-            None => Bytes::copy_from_slice(body),
+            Some(shared) => Segment::Shared(shared.clone()),
+            None => {
+                let mut copy = OutBuf::take();
+                copy.extend_from_slice(body);
+                copy.into()
+            }
         };
     }
     let sent = if to_head { 0 } else { body.len() as u64 };

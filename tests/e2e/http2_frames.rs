@@ -3,7 +3,7 @@
 
 use crate::web;
 use ringway_tests::frames::{
-    END_HEADERS, END_STREAM, Frames, PREFACE, block, code, frame, get_block, kind,
+    END_HEADERS, END_STREAM, Frame, Frames, PREFACE, block, code, frame, get_block, kind,
 };
 use ringway_tests::{Io, Origin, Proxy, both_drivers};
 
@@ -19,6 +19,19 @@ pub(crate) enum Fate {
 }
 
 use Fate::{Alive, Connection, Stream};
+
+impl Fate {
+    /// This frame is what must come. (A connection that ends takes its streams with it.)
+    pub(crate) fn is_met_by(self, frame: &Frame) -> bool {
+        match (self, frame.kind, frame.code()) {
+            (Stream(wanted), kind::RST_STREAM, Some(code)) => frame.stream == 1 && code == wanted,
+            (Stream(_), kind::GOAWAY, Some(code)) => code != code::NO_ERROR,
+            (Connection(wanted), kind::GOAWAY, Some(code)) => wanted.contains(&code),
+            (Alive, kind::PING, _) => frame.payload == b"are you?",
+            (Connection(_) | Stream(_) | Alive, ..) => false,
+        }
+    }
+}
 
 const ALL: u8 = END_STREAM | END_HEADERS;
 pub(crate) const PROTOCOL: &[u32] = &[code::PROTOCOL_ERROR];
@@ -171,18 +184,8 @@ fn judge(frames: &mut Frames, fate: Fate) -> Result<(), String> {
         .is_ok();
     let mut seen = Vec::new();
     while let Some(frame) = frames.read() {
-        match (fate, frame.kind, frame.code()) {
-            (Stream(wanted), kind::RST_STREAM, Some(code))
-                if frame.stream == 1 && code == wanted =>
-            {
-                return Ok(());
-            }
-            (Stream(_), kind::GOAWAY, Some(code)) if code != code::NO_ERROR => return Ok(()),
-            (Connection(wanted), kind::GOAWAY, Some(code)) if wanted.contains(&code) => {
-                return Ok(());
-            }
-            (Alive, kind::PING, _) if frame.payload == b"are you?" => return Ok(()),
-            (Connection(_) | Stream(_) | Alive, ..) => {}
+        if fate.is_met_by(&frame) {
+            return Ok(());
         }
         // A stream's fate comes at the latest with what its task does; an answer instead is wrong.
         if let (Stream(_), Some(status)) = (fate, frame.status())

@@ -16,25 +16,15 @@ fn judge(frames: &mut Frames, fate: Fate) -> Result<(), String> {
     let (mut seen, mut answered) = (Vec::new(), 0);
     let _ = frames.try_send_octets(&ping);
     while let Some(frame) = frames.read() {
-        match (fate, frame.kind, frame.code()) {
-            (Stream(wanted), kind::RST_STREAM, Some(code))
-                if frame.stream == 1 && code == wanted =>
-            {
-                return Ok(());
+        if fate.is_met_by(&frame) {
+            return Ok(());
+        }
+        if Alive.is_met_by(&frame) {
+            answered += 1;
+            if answered == 2 {
+                return Err(format!("nothing came of it; there were {seen:?}"));
             }
-            (Connection(wanted), kind::GOAWAY, Some(code)) if wanted.contains(&code) => {
-                return Ok(());
-            }
-            (Stream(_), kind::GOAWAY, Some(code)) if code != code::NO_ERROR => return Ok(()),
-            (Alive, kind::PING, _) if frame.payload == b"are you?" => return Ok(()),
-            (_, kind::PING, _) if frame.payload == b"are you?" => {
-                answered += 1;
-                if answered == 2 {
-                    return Err(format!("nothing came of it; there were {seen:?}"));
-                }
-                let _ = frames.try_send_octets(&ping);
-            }
-            (Connection(_) | Stream(_) | Alive, ..) => {}
+            let _ = frames.try_send_octets(&ping);
         }
         seen.push((frame.kind, frame.stream, frame.code()));
     }

@@ -23,9 +23,8 @@ pub(super) const KIND: Kind = Kind {
 pub(super) const SPLICE: &str = "  option splice-auto\n";
 /// In any case.
 pub(super) const ALWAYS_SPLICE: &str = "  option splice-request\n  option splice-response\n";
-/// Through pipes of 1 MiB. (It takes a second section of global settings.)
-pub(super) const LARGE_PIPES: &str =
-    "  option splice-request\n  option splice-response\nglobal\n  tune.pipesize 1048576\n";
+/// And through pipes of 1 MiB. (It takes a second section of global settings.)
+pub(super) const LARGE_PIPES: &str = "global\n  tune.pipesize 1048576\n";
 
 fn arguments(job: Job<'_>) -> Vec<String> {
     // Only a master can be reloaded; without reloads it is one process, as in `-db`.

@@ -256,13 +256,14 @@ impl Subject {
     fn files(&self, job: Job<'_>) -> Vec<File> {
         let mut files = (self.kind.files)(job);
         let splicing = match self.name.as_str() {
-            HAPROXY_COPIES => "",
-            HAPROXY_SPLICES => haproxy::ALWAYS_SPLICE,
-            HAPROXY_LARGE_PIPES => haproxy::LARGE_PIPES,
-            _ => haproxy::SPLICE,
-        };
+            HAPROXY_COPIES => [""; 2],
+            HAPROXY_SPLICES => [haproxy::ALWAYS_SPLICE, ""],
+            HAPROXY_LARGE_PIPES => [haproxy::ALWAYS_SPLICE, haproxy::LARGE_PIPES],
+            _ => [haproxy::SPLICE, ""],
+        }
+        .concat();
         for (_, text) in &mut files {
-            *text = text.replace(haproxy::SPLICE, splicing);
+            *text = text.replace(haproxy::SPLICE, &splicing);
         }
         if self.runs(EPOLL) {
             for (_, text) in &mut files {

@@ -4,7 +4,6 @@
 use std::rc::Rc;
 
 use ringway_protocols::http2::frame::{self, FrameHead, Kind, Reason, flag};
-use ringway_protocols::http2::hpack::Fields;
 use ringway_protocols::http2::{are_fields, status_of};
 
 use super::connection::{Connection, Inner, Leaving, Role};
@@ -111,7 +110,7 @@ impl Inner {
         self.streams.insert(id, stream.clone());
         let mut state = stream.state.borrow_mut();
         state.has_head = true;
-        state.length_left = content_length(&self.fields);
+        state.length_left = self.fields.content_length();
         if ends && state.length_left.is_some_and(|left| left > 0) {
             // The head says why it is malformed: whoever reads it, tells.
             state.length_left = None;
@@ -143,7 +142,7 @@ impl Inner {
             let has_no_body = state.bodyless || matches!(status, 204 | 304);
             state.length_left = match has_no_body {
                 true => Some(0),
-                false => content_length(&self.fields),
+                false => self.fields.content_length(),
             };
         }
         let fields = self.take_fields();
@@ -167,11 +166,4 @@ impl Inner {
         state.trailers = Some(fields);
         self.end_of_stream(stream, state);
     }
-}
-
-/// None where there is none, or none that is a number: the head's reader judges that.
-fn content_length(fields: &Fields) -> Option<u64> {
-    let mut regular = fields.regular();
-    let (_, value) = regular.find(|(name, _)| *name == b"content-length")?;
-    std::str::from_utf8(value).ok()?.parse().ok()
 }

@@ -5,8 +5,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use ringway_io as io;
+use ringway_io::{self as io, Segment};
 use ringway_protocols::http2::frame::Reason;
 
 use super::stream::{Holder, Stream};
@@ -67,18 +66,13 @@ impl Call {
 
     /// Send an interim response. False if the stream has ended.
     pub(crate) fn inform(&self, status: u16, head: &[u8]) -> bool {
-        let sent = self
-            .stream
-            .send_head(false, |to, out| heads::response(status, head, to, out));
-        sent.is_ok()
+        self.send_head(status, head, false)
     }
 
     /// Send the answer's head; `ends`: it is all of the answer. False if the stream has ended.
     pub(crate) fn answer(&self, status: u16, head: &[u8], ends: bool) -> bool {
-        let sent = self
-            .stream
-            .send_head(ends, |to, out| heads::response(status, head, to, out));
-        self.begin(sent.is_ok(), ends)
+        let sent = self.send_head(status, head, ends);
+        self.begin(sent, ends)
     }
 
     /// The same for the 101 that `write_response` of HTTP/1.1 wrote, as the answer that accepts an extended CONNECT.
@@ -91,23 +85,24 @@ impl Call {
 
     fn begin(&self, sent: bool, ends: bool) -> bool {
         if sent {
-            let stream = self.stream.0.clone();
-            let sending = match ends {
-                true => Sending::ended(stream),
-                false => Sending::new(stream),
-            };
+            let sending = Sending::new(self.stream.0.clone(), ends);
             self.sending.replace(Some(sending));
         }
         sent
     }
 
     /// Send an answer of our own whole. What the windows do not allow yet waits with the connection, bounded by the answer's size.
-    pub(crate) fn answer_whole(&self, status: u16, head: &[u8], body: Bytes) -> bool {
+    pub(crate) fn answer_whole(&self, status: u16, head: &[u8], body: Segment) -> bool {
+        let body = Octets::from(body);
         let ends = body.is_empty();
+        self.send_head(status, head, ends) && (ends || self.stream.send_rest(body).is_ok())
+    }
+
+    fn send_head(&self, status: u16, head: &[u8], ends: bool) -> bool {
         let sent = self
             .stream
             .send_head(ends, |to, out| heads::response(status, head, to, out));
-        sent.is_ok() && (ends || self.stream.send_rest(Octets::Shared(body)).is_ok())
+        sent.is_ok()
     }
 
     /// End an answer that has begun with these lines for trailers; what of its body is still held is dropped. False if its end was sent.

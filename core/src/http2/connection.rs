@@ -42,7 +42,7 @@ pub(crate) enum Role {
 
 /// How far a connection is on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leaving {
+pub(crate) enum Leaving {
     No,
     /// A GOAWAY has gone out that names no stream.
     Warned,
@@ -281,6 +281,16 @@ impl Connection {
         })
     }
 
+    /// Is it on its way out?
+    pub(crate) fn leaving(&self) -> Leaving {
+        self.inner.borrow().leaving
+    }
+
+    /// Somebody has a stream of it. Its task is woken when that ends.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.inner.borrow().held > 0
+    }
+
     /// Streams that the client has opened.
     pub(crate) fn accept(&self) -> Option<Rc<Stream>> {
         let mut inner = self.inner.borrow_mut();
@@ -389,10 +399,8 @@ impl Inner {
     pub(super) fn reset(&mut self, stream: &Stream, state: &mut State, reason: Reason) {
         self.write(|out| frame::put_reset(out, stream.id, reason));
         self.note_reset(stream.id);
-        state.rest = None;
-        state.fault = Some(Fault::Ours(reason));
         self.streams.remove(&stream.id);
-        state.wake();
+        state.fail(Fault::Ours(reason));
         self.look_for_end();
     }
 
@@ -410,8 +418,8 @@ impl Inner {
     /// Somebody has let go of a stream.
     pub(super) fn left(&mut self) {
         self.held -= 1;
-        // It may have been woken for room that it did not take.
-        if !self.waiting.is_empty() {
+        // It was the last one, or it may have been woken for room that it did not take.
+        if self.held == 0 || !self.waiting.is_empty() {
             self.wake();
         }
     }
@@ -478,10 +486,7 @@ impl Inner {
 
     fn end_streams(&mut self, fault: Fault) {
         for (_, stream) in self.streams.drain() {
-            let mut state = stream.state.borrow_mut();
-            state.rest = None;
-            state.fault.get_or_insert(fault);
-            state.wake();
+            stream.state.borrow_mut().fail(fault);
         }
         self.fresh.clear();
         self.waiting.clear();

@@ -1,58 +1,14 @@
-//! Heads between the fields of a block and the form that both versions share. What may stand in them is judged in `ringway_protocols::http2`; here
-//! are only the two conversions.
+//! Heads from the form that both versions share into the fields of a block. The way back, on which what may stand in them is judged, is in
+//! `ringway_protocols::http2`.
 
 use ringway_protocols::http1::{Known, Version};
-use ringway_protocols::http2::hpack::{Encoder, Fields, Indexing};
-use ringway_protocols::http2::{self, HeadFault, Pseudo};
+use ringway_protocols::http2;
+use ringway_protocols::http2::hpack::{Encoder, Indexing};
 use ringway_protocols::websocket;
-
-/// A client's request as the octets of a head.
-pub(crate) fn write_request(
-    out: &mut Vec<u8>,
-    pseudo: &Pseudo<'_>,
-    fields: &Fields,
-    ends: bool,
-) -> Result<(), HeadFault> {
-    http2::write_request_head(out, pseudo, || fields.regular(), ends)
-}
-
-/// A client's extended CONNECT for a WebSocket, as the octets of a handshake of HTTP/1.1.
-pub(crate) fn write_websocket(
-    out: &mut Vec<u8>,
-    pseudo: &Pseudo<'_>,
-    fields: &Fields,
-    key: &websocket::Key,
-) -> Result<(), HeadFault> {
-    http2::write_websocket_head(out, pseudo, || fields.regular(), key)
-}
-
-/// An upstream's response as the octets of a head.
-pub(crate) fn write_response(
-    out: &mut Vec<u8>,
-    status: u16,
-    fields: &Fields,
-    unannounced: &[u8],
-) -> Result<(), HeadFault> {
-    http2::write_response_head(out, status, fields.regular(), unannounced)
-}
-
-/// An upstream's 2xx to an extended CONNECT, as the octets of a switch of protocols.
-pub(crate) fn write_websocket_answer(
-    out: &mut Vec<u8>,
-    fields: &Fields,
-    accept: &websocket::Accept,
-) -> Result<(), HeadFault> {
-    http2::write_websocket_answer(out, fields.regular(), accept)
-}
-
-/// A trailer section as lines.
-pub(crate) fn write_trailers(out: &mut Vec<u8>, fields: &Fields) -> Result<(), HeadFault> {
-    http2::write_trailers(out, fields.regular())
-}
 
 /// Where things stand in a request's head that `write_request` of HTTP/1.1 wrote.
 #[derive(Debug)]
-pub(crate) struct Asked<'h> {
+pub(crate) struct Asking<'h> {
     head: &'h [u8],
     method: &'h [u8],
     target: &'h [u8],
@@ -60,11 +16,11 @@ pub(crate) struct Asked<'h> {
     scheme: &'static [u8],
 }
 
-impl<'h> Asked<'h> {
+impl<'h> Asking<'h> {
     /// None where it is no head.
-    pub(crate) fn of(head: &'h [u8], scheme: &'static [u8]) -> Option<Asked<'h>> {
+    pub(crate) fn of(head: &'h [u8], scheme: &'static [u8]) -> Option<Asking<'h>> {
         let (method, target) = http2::request_line(head)?;
-        Some(Asked {
+        Some(Asking {
             head,
             method: &head[method],
             target: &head[target],

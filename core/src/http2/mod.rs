@@ -1,6 +1,5 @@
 //! HTTP/2 between a link and the exchanges: a connection with its frames and windows (`connection`; in: `receiving`, `blocks`, `bodies`, `window`; out: `writing`, `out`), a stream of it
-//! (`stream`), one direction of a stream with what waits for a window (`sending`, `octets`), heads between the fields of a block and the form that both
-//! versions share (`heads`), what an exchange has of its client (`call`), and what a client may send before it is a flood (`watch`).
+//! (`stream`), one direction of a stream with what waits for a window (`sending`, `octets`), heads from the form that both versions share into the fields of a block (`heads`), what an exchange has of its client (`call`), and what a client may send before it is a flood (`watch`).
 //!
 //! Not here: frames, HPACK and the rules for heads, which have no clock and no link (`ringway_protocols::http2`); the session with a client
 //! (`session::http2`); connections to upstreams (`upstream::shared`).
@@ -21,7 +20,7 @@ mod window;
 mod writing;
 
 pub(crate) use call::Call;
-pub(crate) use connection::{Connection, Driven};
+pub(crate) use connection::{Connection, Driven, Leaving};
 pub(crate) use held::Held;
 pub(crate) use octets::Octets;
 pub(crate) use sending::Sending;

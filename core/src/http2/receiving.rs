@@ -11,6 +11,7 @@ use super::stream::{Fault, Stream};
 
 /// Octets that a buffer keeps room for.
 const KEPT: usize = 4 * 1024;
+
 /// Octets of which it is not known yet what they are.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -203,7 +204,10 @@ impl Inner {
     ) -> Result<(), Reason> {
         match head.kind {
             Kind::Headers | Kind::Continuation => self.block(connection, head, payload),
-            Kind::Priority => self.priority(head, payload),
+            Kind::Priority => {
+                self.priority(head, payload);
+                Ok(())
+            }
             Kind::Reset => self.reset_by_peer(head.stream, Reason(u32_at(payload).unwrap_or(0))),
             Kind::Settings if head.has(flag::ACK) => match head.len {
                 0 => Ok(()),
@@ -231,15 +235,14 @@ impl Inner {
         }
     }
 
-    fn priority(&mut self, head: FrameHead, payload: &[u8]) -> Result<(), Reason> {
+    /// It is judged, and nothing else comes of it (section 5.3.2).
+    fn priority(&mut self, head: FrameHead, payload: &[u8]) {
         let on = u32_at(payload).map(|on| on & MOST);
         if head.len != 5 {
             self.stream_error(head.stream, Reason::FRAME_SIZE_ERROR);
         } else if on == Some(head.stream) {
             self.stream_error(head.stream, Reason::PROTOCOL_ERROR);
         }
-        // Nothing else comes of it (section 5.3.2).
-        Ok(())
     }
 
     /// A fault that ends a stream, open or not.
@@ -320,10 +323,7 @@ impl Inner {
                 Reason::REFUSED_STREAM => Fault::Refused,
                 reason => Fault::Reset(reason),
             };
-            let mut state = stream.state.borrow_mut();
-            state.rest = None;
-            state.fault = Some(fault);
-            state.wake();
+            stream.state.borrow_mut().fail(fault);
         }
         Ok(())
     }
@@ -337,9 +337,7 @@ impl Inner {
         self.streams.retain(|id, stream| {
             let goes_on = *id <= last;
             if !goes_on {
-                let mut state = stream.state.borrow_mut();
-                state.fault = Some(Fault::Refused);
-                state.wake();
+                stream.state.borrow_mut().fail(Fault::Refused);
             }
             goes_on
         });

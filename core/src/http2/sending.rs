@@ -32,19 +32,12 @@ enum End {
 pub(crate) struct Broken;
 
 impl Sending {
-    pub(crate) fn new(stream: Rc<Stream>) -> Sending {
+    /// Behind a head; `ended`: that was all of the message.
+    pub(crate) fn new(stream: Rc<Stream>, ended: bool) -> Sending {
         Sending {
             stream,
             held: None,
-            end: End::Open,
-        }
-    }
-
-    /// For a message whose head was all of it.
-    pub(crate) fn ended(stream: Rc<Stream>) -> Sending {
-        Sending {
-            end: End::Sent,
-            ..Sending::new(stream)
+            end: if ended { End::Sent } else { End::Open },
         }
     }
 

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use ringway_io::Segment;
 use ringway_protocols::http2::frame::{self, Reason};
 use ringway_protocols::http2::hpack::{Encoder, Fields};
 
@@ -85,6 +86,13 @@ impl State {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// It has ended before it was whole.
+    pub(super) fn fail(&mut self, fault: Fault) {
+        self.rest = None;
+        self.fault = Some(fault);
+        self.wake();
     }
 
     fn set_waker(&mut self, cx: &Context<'_>) {
@@ -236,7 +244,8 @@ impl Stream {
 
     /// The body ended before.
     pub(crate) fn send_end(&self) -> Result<(), Fault> {
-        self.send_data(&mut Octets::copied(b""), true).map(drop)
+        self.send_data(&mut Segment::Static(b"").into(), true)
+            .map(drop)
     }
 
     /// Ready when a piece can be sent.

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use ringway_protocols::http2::frame::{self, Kind, Reason, flag};
+use ringway_protocols::http2::frame::{self, FrameHead, HEAD, Kind, Reason, flag};
 use ringway_protocols::http2::hpack::Encoder;
 
 use super::Octets;
@@ -38,14 +38,15 @@ impl Inner {
         let end = if ends { flag::END_STREAM } else { 0 };
         self.out.write(|out| {
             let head = out.len();
-            frame::put_head(out, Kind::Headers, end | flag::END_HEADERS, stream, 0);
+            // How long the block is shows when it is there.
+            out.extend_from_slice(&[0; HEAD]);
             let block = out.len();
             encoder.begin(out);
             write(encoder, out);
             let len = out.len() - block;
             let first = len.min(most);
             let flags = end | if first == len { flag::END_HEADERS } else { 0 };
-            let written = frame::FrameHead {
+            let written = FrameHead {
                 len: first as u32,
                 kind: Kind::Headers,
                 flags,
@@ -68,7 +69,10 @@ impl Inner {
 
     /// What a stream may send now.
     pub(super) fn room(&self, state: &State) -> usize {
-        let window = state.send_window.min(self.send_window);
+        self.room_in(state.send_window.min(self.send_window))
+    }
+
+    fn room_in(&self, window: i64) -> usize {
         usize::try_from(window).unwrap_or(0).min(self.out.room())
     }
 
@@ -117,9 +121,7 @@ impl Inner {
 
     /// Whoever waits for room, in order, as far as it goes.
     pub(super) fn serve_waiting(&mut self) {
-        let mut room = usize::try_from(self.send_window)
-            .unwrap_or(0)
-            .min(self.out.room());
+        let mut room = self.room_in(self.send_window);
         while room > 0
             && let Some(stream) = self.waiting.pop_front()
         {

@@ -6,12 +6,11 @@ use ringway_io::{self as io, Buf};
 use ringway_protocols::http1::ResponseFault;
 use ringway_protocols::http2::frame::Reason;
 use ringway_protocols::http2::hpack::Fields;
-use ringway_protocols::http2::status_of;
+use ringway_protocols::http2::{self, status_of};
 
 use super::endings::{Broken, broken_stream, is_reset};
 use super::framed::Asked;
 use crate::exchange::{Exchange, Facts};
-use crate::http2::heads;
 use crate::link::Link;
 use crate::upstream::shared::Question;
 
@@ -88,9 +87,9 @@ fn take(
     answer_bytes.clear();
     let written = match question.websocket {
         Some(accept) if (200..=299).contains(&status) => {
-            heads::write_websocket_answer(answer_bytes, fields, &accept)
+            http2::write_websocket_answer(answer_bytes, fields.regular(), &accept)
         }
-        _ => heads::write_response(answer_bytes, status, fields, unannounced),
+        _ => http2::write_response_head(answer_bytes, status, fields.regular(), unannounced),
     };
     written.map_err(|fault| Broken::UpstreamNonsense(fault.explain()))?;
     match answer.parse(answer_bytes, &limits, to_head) {

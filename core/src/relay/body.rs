@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::io::ErrorKind;
 use std::io::Write as _;
 
-use ringway_io::{self as io, Buf, OutBuf, Segment};
+use ringway_io::{self as io, Buf, OutBuf};
 use ringway_protocols::http1::{
     BodyFraming, ChunkFault, ChunkedDecoder, HeadLimits, Piece, parse_trailers,
 };
@@ -310,10 +310,11 @@ impl Body {
 
 /// The room was checked before the step.
 #[inline]
-pub(super) fn put(to: Sink<'_>, segment: impl Into<Segment>) {
+pub(super) fn put(to: Sink<'_>, piece: impl Into<Octets>) {
+    let piece = piece.into();
     match to {
         Sink::Http1(link) => {
-            let queued = link.queue(segment);
+            let queued = link.queue(piece.into_segment());
             debug_assert!(
                 queued.is_ok(),
                 "a step fills at most the places that were checked"
@@ -321,7 +322,7 @@ pub(super) fn put(to: Sink<'_>, segment: impl Into<Segment>) {
         }
         Sink::Http2(sending) => {
             if let Some(sending) = &mut *sending.borrow_mut() {
-                sending.put(Octets::from(segment.into()));
+                sending.put(piece);
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
 use crate::grpc;
-use crate::http2::heads::Asked as Asking;
+use crate::http2::heads::Asking;
 use crate::link::Link;
 use crate::outcome::Flag;
 use crate::policy::{Admitted, limit_of_body};
@@ -216,10 +216,7 @@ fn ask(
             Reply::closing(400, Flag::ClientProtocol).into(),
         ));
     };
-    let asked = match websocket {
-        None => lease.ask(&head, ends, exchange.request().is_head()),
-        Some(accept) => lease.ask_websocket(&head, accept),
-    };
+    let asked = lease.ask(&head, ends, exchange.request().is_head(), websocket);
     asked.map_err(|_| {
         exchange.note(
             Flag::UpstreamReset,

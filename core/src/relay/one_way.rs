@@ -163,7 +163,7 @@ fn poll_octets(from: Source<'_>, cx: &mut Context<'_>) -> Poll<Result<Next, Pump
     let octets = match from {
         Source::Http1(link) => link
             .poll_recv(cx)
-            .map(|received| received.map(|buf| buf.map(Octets::Received)))
+            .map(|received| received.map(|buf| buf.map(Octets::from)))
             .map_err(PumpEnd::FromBroken)?,
         Source::Http2(stream) => stream.poll_data(cx).map_err(from_broken)?,
     };
@@ -174,14 +174,7 @@ async fn hand_on(octets: Octets, to: Sink<'_>, traffic: &Traffic<'_>) -> Result<
     while !to.has_room(1) {
         to.flush(traffic).await?;
     }
-    match (to, octets) {
-        (Sink::Http2(sending), octets) => {
-            if let Some(sending) = &mut *sending.borrow_mut() {
-                sending.put(octets);
-            }
-        }
-        (Sink::Http1(_), octets) => put(to, octets),
-    }
+    put(to, octets);
     to.submit();
     // A peer that takes it slowly keeps its sender waiting.
     match to.is_empty() {

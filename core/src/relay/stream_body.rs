@@ -6,12 +6,12 @@ use std::io::Write as _;
 
 use ringway_io::OutBuf;
 use ringway_protocols::http1::ChunkFault;
-use ringway_protocols::http2::hpack::Fields;
+use ringway_protocols::http2::{self, hpack::Fields};
 
 use super::body::{Body, BodyFault, Output, PumpEnd, Traffic, put};
 use super::side::Sink;
 use crate::grpc;
-use crate::http2::{Fault, Octets, Stream, heads};
+use crate::http2::{Fault, Octets, Stream};
 
 /// Places in the send queue that a piece takes.
 const PIECE_SEGMENTS: usize = 1;
@@ -85,14 +85,8 @@ pub(super) fn from_broken(fault: Fault) -> PumpEnd {
 }
 
 fn put_piece(output: Output, data: Octets, to: Sink<'_>) {
-    match to {
-        Sink::Http2(sending) => {
-            if let Some(sending) = &mut *sending.borrow_mut() {
-                sending.put(data);
-            }
-        }
-        Sink::Http1(_) if output != Output::Chunked => put(to, data),
-        Sink::Http1(_) => {
+    match (to, output) {
+        (Sink::Http1(_), Output::Chunked) => {
             let mut out = OutBuf::take();
             // Writing to a buffer in memory cannot fail.
             let _ = write!(*out, "{:x}\r\n", data.len());
@@ -100,6 +94,7 @@ fn put_piece(output: Output, data: Octets, to: Sink<'_>) {
             out.extend_from_slice(b"\r\n");
             put(to, out);
         }
+        _ => put(to, data),
     }
 }
 
@@ -116,7 +111,7 @@ async fn end(
         lines.extend_from_slice(b"0\r\n");
     }
     if let Some(trailers) = trailers {
-        heads::write_trailers(&mut lines, trailers)
+        http2::write_trailers(&mut lines, trailers.regular())
             .map_err(|_| PumpEnd::Fault(BodyFault::Chunk(ChunkFault::TrailerField)))?;
     }
     if chunked {

@@ -1,7 +1,6 @@
 //! HTTP/2 on the client's side: the connection's own task reads and writes frames, and each stream becomes a task with an exchange of its own. Frames
 //! and their rules are the affair of `http2`; how long a connection may be idle, and how it ends, is decided here.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -10,7 +9,7 @@ use ringway_io as io;
 use ringway_protocols::http1::RequestFault;
 use ringway_protocols::http2::frame::Reason;
 use ringway_protocols::http2::hpack::Fields;
-use ringway_protocols::http2::{HeadFault, Pseudo};
+use ringway_protocols::http2::{self, HeadFault, Pseudo};
 use ringway_protocols::websocket;
 
 use super::http1::refused;
@@ -19,7 +18,7 @@ use crate::answer::Reply;
 use crate::caller::Caller;
 use crate::exchange::{Exchange, Facts, UNIX_PEER};
 use crate::flow::{self, After, Stop};
-use crate::http2::{Call, Connection, Driven, Fault, Held, Stream, Watch, heads};
+use crate::http2::{Call, Connection, Driven, Fault, Held, Leaving, Stream, Watch};
 use crate::lane::{Lane, SessionSeat};
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
@@ -35,24 +34,18 @@ const LINGER_MS: u32 = 1_000;
 struct Session {
     client: Rc<Client>,
     lane: Rc<Lane>,
-    /// Streams that have a task.
-    streams: Cell<u32>,
     watch: Rc<Watch>,
-    /// Of the connection's task.
-    waker: Waker,
 }
 
 /// Serve streams until the connection ends.
 pub(crate) async fn serve(client: Client, lane: Rc<Lane>, seat: SessionSeat) {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    seat.hand_to(waker.clone());
+    seat.hand_to(waker);
     let client = Rc::new(client);
     let session = Rc::new(Session {
         client: client.clone(),
         lane,
-        streams: Cell::new(0),
         watch: Rc::new(Watch::new()),
-        waker,
     });
     // From here on the connection has times of its own.
     client.stream.clear_deadline();
@@ -89,16 +82,6 @@ enum Wait {
     End,
 }
 
-/// How far a connection is on its way out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leaving {
-    No,
-    /// It was told to go when its streams are done.
-    Told,
-    /// It is cut off, and what has to be said about it is being sent.
-    Cut,
-}
-
 async fn run(connection: Driven, session: &Rc<Session>) {
     let alarm = io::Alarm::new();
     let age = session.client.term.left_ms().map(|ms| {
@@ -107,32 +90,28 @@ async fn run(connection: Driven, session: &Rc<Session>) {
         age
     });
     let mut waits = Wait::Streams;
-    let mut leaving = Leaving::No;
     let mut first = true;
     poll_fn(|cx| {
         loop {
             let is_old = age.as_ref().is_some_and(io::Alarm::is_over);
-            if leaving == Leaving::No && (session.is_ending() || is_old) {
-                // One GOAWAY that names no stream, and when the client has heard it, the one that names the last.
+            if connection.leaving() == Leaving::No && (session.is_ending() || is_old) {
                 connection.graceful_shutdown();
-                leaving = Leaving::Told;
             }
             if poll_streams(&connection, session, cx, &mut first).is_ready() {
                 return Poll::Ready(());
             }
             let is_old = age.as_ref().is_some_and(|age| age.poll(cx).is_ready());
-            if leaving == Leaving::No && (session.is_ending() || is_old) {
+            if connection.leaving() == Leaving::No && (session.is_ending() || is_old) {
                 continue;
             }
-            if leaving != Leaving::Cut
+            if connection.leaving() != Leaving::Cut
                 && let Some(flood) = session.watch.flood()
             {
                 session.report(flood.label(), flood.explain());
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                leaving = Leaving::Cut;
                 continue;
             }
-            let now = session.waits(leaving);
+            let now = session.waits(&connection);
             if now != waits {
                 waits = now;
                 session.set(&alarm, now, first);
@@ -149,12 +128,10 @@ async fn run(connection: Driven, session: &Rc<Session>) {
                 Wait::Request => {
                     cells.timeout(ClientTimeout::Idle);
                     connection.graceful_shutdown();
-                    leaving = Leaving::Told;
                 }
                 Wait::Block => {
                     cells.timeout(ClientTimeout::Headers);
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                    leaving = Leaving::Cut;
                 }
             }
         }
@@ -163,12 +140,12 @@ async fn run(connection: Driven, session: &Rc<Session>) {
 }
 
 impl Session {
-    fn waits(&self, leaving: Leaving) -> Wait {
-        match leaving {
+    fn waits(&self, connection: &Connection) -> Wait {
+        match connection.leaving() {
             Leaving::Cut => Wait::End,
             _ if self.watch.is_in_block() => Wait::Block,
-            _ if self.streams.get() > 0 => Wait::Streams,
-            Leaving::Told => Wait::End,
+            _ if connection.is_busy() => Wait::Streams,
+            Leaving::Warned | Leaving::Told => Wait::End,
             Leaving::No => Wait::Request,
         }
     }
@@ -221,7 +198,6 @@ fn poll_streams(
     while let Some(opened) = connection.accept() {
         *first = false;
         session.client.term.note_request();
-        session.streams.set(session.streams.get() + 1);
         io::spawn(stream(session.clone(), opened));
     }
     ended.map(|end| {
@@ -231,23 +207,8 @@ fn poll_streams(
     })
 }
 
-/// Leaves when its stream's task ends, however it ends.
-struct Place(Rc<Session>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let streams = self.0.streams.get() - 1;
-        self.0.streams.set(streams);
-        if streams == 0 {
-            self.0.waker.wake_by_ref();
-        }
-    }
-}
-
 /// One stream, one exchange.
 async fn stream(session: Rc<Session>, stream: Rc<Stream>) {
-    let place = Place(session);
-    let session = &place.0;
     let caller = Caller::stream(Call::new(stream, session.watch.clone()));
     if flow::exchange(&session.client, &session.lane, caller).await == After::KeepAlive {
         session.watch.answered();
@@ -304,8 +265,8 @@ fn write_head(exchange: &mut Exchange<'_>, fields: &Fields, ends: bool) -> Resul
     };
     let bytes = &mut exchange.facts_mut().bytes;
     let written = match &key {
-        None => heads::write_request(bytes, &pseudo, fields, ends),
-        Some(key) => heads::write_websocket(bytes, &pseudo, fields, key),
+        None => http2::write_request_head(bytes, &pseudo, || fields.regular(), ends),
+        Some(key) => http2::write_websocket_head(bytes, &pseudo, || fields.regular(), key),
     };
     written.map_err(|fault| malformed(exchange, fault))
 }

@@ -16,7 +16,7 @@ use ringway_tls::Connector;
 use super::fresh::{self, OpenFault};
 use super::{Upstream, secure};
 use crate::caller::Who;
-use crate::http2::heads::Asked;
+use crate::http2::heads::Asking;
 use crate::http2::{Connection, Driven, Fault, Held, Holder, Sending, Stream};
 use crate::lane::{Lane, LanePlan};
 use crate::plan::{Plan, Target};
@@ -114,44 +114,30 @@ impl Lease {
         self.shared.connection.takes_websocket()
     }
 
-    /// Send a request's head; `ends`: it is all of the request. `bodyless`: its answer has no body. An error says that nothing was sent.
+    /// Send a request's head; `ends`: it is all of the request. `bodyless`: its answer has no body. With `websocket` it is an extended CONNECT, and
+    /// neither. An error says that nothing was sent.
     pub(crate) fn ask(
         &self,
-        head: &Asked<'_>,
+        head: &Asking<'_>,
         ends: bool,
         bodyless: bool,
+        websocket: Option<websocket::Accept>,
     ) -> Result<Question, Fault> {
+        let ends = ends && websocket.is_none();
         let connection = &self.shared.connection;
-        let stream = connection.ask(ends, bodyless, |to, out| head.write(to, out))?;
-        let sending = match ends {
-            true => Sending::ended(stream.clone()),
-            false => Sending::new(stream.clone()),
-        };
-        Ok(Question::new(stream, sending, None))
-    }
-
-    /// The same for a WebSocket, on an extended CONNECT.
-    pub(crate) fn ask_websocket(
-        &self,
-        head: &Asked<'_>,
-        accept: websocket::Accept,
-    ) -> Result<Question, Fault> {
-        let connection = &self.shared.connection;
-        let stream = connection.ask(false, false, |to, out| head.write_websocket(to, out))?;
-        let sending = Sending::new(stream.clone());
-        Ok(Question::new(stream, sending, Some(accept)))
+        let stream = connection.ask(ends, bodyless, |to, out| match websocket {
+            None => head.write(to, out),
+            Some(_) => head.write_websocket(to, out),
+        })?;
+        Ok(Question {
+            sending: RefCell::new(Some(Sending::new(stream.clone(), ends))),
+            stream: Holder(stream),
+            websocket,
+        })
     }
 }
 
 impl Question {
-    fn new(stream: Rc<Stream>, sending: Sending, websocket: Option<websocket::Accept>) -> Question {
-        Question {
-            stream: Holder(stream),
-            sending: RefCell::new(Some(sending)),
-            websocket,
-        }
-    }
-
     pub(crate) fn stream(&self) -> &Stream {
         &self.stream
     }

@@ -15,6 +15,8 @@
 //! So a reset stream costs 2, and rapid resets end after some 500 of them. The first 1,000 are free, which no honest client needs in one go, and
 //! 100 more each second.
 
+use super::frame::{FrameHead, HEAD, Kind, PREFACE, flag};
+
 /// What an account holds at most, and at first. "About 2,000 abusive frames" is what a peer may be let do; rapid resets are two each.
 const FULL: u32 = 1_000;
 /// What a second brings back.
@@ -24,24 +26,6 @@ const PER_SECOND: u64 = 100;
 const OCTETS_PER_UPDATE: u64 = 8;
 /// DATA below this is charged: less content than what it costs to take it in.
 const SMALL_DATA: u32 = 64;
-
-const HEAD: usize = 9;
-const END_STREAM: u8 = 0x1;
-const END_HEADERS: u8 = 0x4;
-
-/// Types of frames (RFC 9113 section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Data,
-    Headers,
-    Priority,
-    Reset,
-    Settings,
-    Ping,
-    WindowUpdate,
-    Continuation,
-    Other,
-}
 
 faults! {
     /// What a flood consisted of: the kind of frame that the account could not pay for.
@@ -61,7 +45,7 @@ faults! {
 #[derive(Debug)]
 pub struct Guard {
     /// The first octets are not frames.
-    preface: u8,
+    preface: usize,
     head: [u8; HEAD],
     /// Octets of a head that have come.
     read: u8,
@@ -83,7 +67,7 @@ impl Guard {
     /// For a connection whose client begins with the preface.
     pub fn new(now_ms: u64) -> Guard {
         Guard {
-            preface: 24,
+            preface: PREFACE.len(),
             head: [0; HEAD],
             read: 0,
             skip: 0,
@@ -99,8 +83,8 @@ impl Guard {
     /// Octets that were received, in order, in pieces of any size.
     pub fn received(&mut self, mut octets: &[u8], now_ms: u64) -> Result<(), Flood> {
         self.credit(now_ms);
-        let preface = octets.len().min(self.preface.into());
-        self.preface -= preface as u8;
+        let preface = octets.len().min(self.preface);
+        self.preface -= preface;
         octets = octets.get(preface..).unwrap_or_default();
         while !octets.is_empty() {
             let skipped = octets.len().min(self.skip as usize);
@@ -165,17 +149,15 @@ impl Guard {
 
     /// A whole head of a frame has come.
     fn frame(&mut self, now_ms: u64) -> Result<(), Flood> {
-        let [a, b, c, kind, flags, ..] = self.head;
-        let length = u32::from_be_bytes([0, a, b, c]);
-        self.skip = length;
-        let kind = kind_of(kind);
-        if matches!(kind, Kind::Headers | Kind::Continuation) {
+        let head = FrameHead::read(self.head);
+        self.skip = head.len;
+        if matches!(head.kind, Kind::Headers | Kind::Continuation) {
             self.block_since_ms.get_or_insert(now_ms);
-            self.block_ends = flags & END_HEADERS != 0;
+            self.block_ends = head.has(flag::END_HEADERS);
             self.close_block();
         }
-        let flood = match kind {
-            Kind::Data if length >= SMALL_DATA || flags & END_STREAM != 0 => return Ok(()),
+        let flood = match head.kind {
+            Kind::Data if head.len >= SMALL_DATA || head.has(flag::END_STREAM) => return Ok(()),
             Kind::WindowUpdate if self.sent >= OCTETS_PER_UPDATE => {
                 // What was sent long ago is not saved up for a flood.
                 self.sent =
@@ -190,7 +172,7 @@ impl Guard {
             Kind::Ping => Flood::Pings,
             Kind::WindowUpdate => Flood::WindowUpdates,
             Kind::Continuation => Flood::Continuations,
-            Kind::Other => Flood::Unknown,
+            Kind::PushPromise | Kind::GoAway | Kind::Unknown => Flood::Unknown,
         };
         match self.account.checked_sub(1) {
             Some(left) => {
@@ -205,25 +187,9 @@ impl Guard {
     }
 }
 
-fn kind_of(octet: u8) -> Kind {
-    match octet {
-        0 => Kind::Data,
-        1 => Kind::Headers,
-        2 => Kind::Priority,
-        3 => Kind::Reset,
-        4 => Kind::Settings,
-        6 => Kind::Ping,
-        8 => Kind::WindowUpdate,
-        9 => Kind::Continuation,
-        _ => Kind::Other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
     fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {
         let mut octets = vec![0, 0, length, kind, flags, 0, 0, 0, 1];
@@ -319,7 +285,7 @@ mod tests {
     #[test]
     fn cuts_do_not_matter() {
         let all = [
-            PREFACE,
+            &PREFACE[..],
             &frame(4, 0, 12),
             &frame(1, 0, 30),
             &frame(9, 4, 200),
