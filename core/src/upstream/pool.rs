@@ -29,6 +29,8 @@ pub(crate) struct Pool {
 struct Idle {
     upstream: Upstream,
     until_ms: u64,
+    /// Somebody who waits was woken for it, and has not had time to come. No sweep has seen it since.
+    promised: bool,
 }
 
 impl Pool {
@@ -83,7 +85,8 @@ impl Pool {
         if !upstream.stream.is_quiet() {
             return;
         }
-        if upstream.ties.is_wanted() {
+        let promised = upstream.ties.is_wanted();
+        if promised {
             // Made for one client it is of no use to whoever waits, its place is.
             if upstream.is_private() {
                 return;
@@ -116,6 +119,7 @@ impl Pool {
         idle.push(Idle {
             upstream,
             until_ms: io::now_ms() + u64::from(cluster.pool_idle_ms),
+            promised,
         });
         self.count += 1;
     }
@@ -137,7 +141,8 @@ impl Pool {
         }
     }
 
-    /// Close what is over its time, has ended at the other end, or holds a place that somebody waits for.
+    /// Close what is over its time, has ended at the other end, or holds a place that somebody waits for. Who was woken for a connection
+    /// has until the next sweep to take it; it may also have given up.
     pub(crate) fn sweep(&mut self, now_ms: u64) {
         if self.count == 0 {
             return;
@@ -145,7 +150,7 @@ impl Pool {
         self.retain(|idle| {
             idle.until_ms > now_ms
                 && idle.upstream.stream.is_quiet()
-                && !idle.upstream.ties.is_wanted()
+                && (std::mem::take(&mut idle.promised) || !idle.upstream.ties.is_wanted())
         });
     }
 
@@ -167,10 +172,10 @@ impl Pool {
         self.retain(|_| false);
     }
 
-    fn retain(&mut self, mut stays: impl FnMut(&Idle) -> bool) {
+    fn retain(&mut self, mut stays: impl FnMut(&mut Idle) -> bool) {
         self.count = 0;
         for idle in &mut self.idle {
-            idle.retain(|idle| {
+            idle.retain_mut(|idle| {
                 let stays = stays(idle);
                 if !stays {
                     idle.upstream.ties.idle(-1);
