@@ -10,6 +10,7 @@ pub mod client_hello;
 mod cursor;
 pub mod detect;
 pub mod grpc;
+pub mod grpc_web;
 pub mod http1;
 pub mod http2;
 pub mod path;

@@ -97,6 +97,16 @@ fn websocket_frames() {
 }
 
 #[test]
+fn grpc_web_text() {
+    replay(
+        &seeds("grpc_web_text", 15),
+        4000,
+        change,
+        targets::grpc_web_text,
+    );
+}
+
+#[test]
 fn chunked_bodies() {
     let golden = include_str!("golden/chunked.txt");
     replay(

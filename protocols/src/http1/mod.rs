@@ -39,7 +39,9 @@ pub use write_request::write_request;
 pub use write_response::write_response;
 
 pub(crate) use authority::is_authority;
-pub(crate) use octets::{decimal, is_ows, is_text, is_token, is_token_octet, put_decimal};
+pub(crate) use octets::{
+    decimal, elements, is_ows, is_text, is_token, is_token_octet, put_decimal,
+};
 pub(crate) use target::is_target;
 pub(crate) use trailers::may_trail;
 

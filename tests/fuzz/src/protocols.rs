@@ -3,6 +3,7 @@
 //! Not here: expectations about single inputs; those are golden tables. These hold for every input there is:
 //! nothing panics, pieces change nothing, and what is written out is read back as the same message.
 
+use ringway_protocols::grpc_web::{TextDecoder, TextEncoder, TextFault};
 use ringway_protocols::http1::*;
 use ringway_protocols::http2::hpack::{Decoder, Encoder, Fields, HpackFault, Indexing};
 use ringway_protocols::path;
@@ -313,6 +314,41 @@ pub fn websocket_frames(input: &[u8]) {
         unseen.pass(front);
         unseen.pass_unseen(rest.len() as u64);
         assert!(unseen == whole || unseen.is_hopeless());
+    }
+}
+
+/// Any bytes as messages of gRPC-Web in text.
+pub fn grpc_web_text(input: &[u8]) {
+    let read = |pieces: &[&[u8]]| -> Result<Vec<u8>, TextFault> {
+        let (mut decoder, mut out) = (TextDecoder::new(), Vec::new());
+        for piece in pieces {
+            decoder.read(piece, &mut out)?;
+        }
+        decoder.finish().map(|()| out)
+    };
+    let whole = read(&[input]);
+    for cut in cuts(input.len()) {
+        let (front, rest) = input.split_at(cut);
+        assert_eq!(read(&[front, rest]), whole, "cut at {cut}");
+    }
+    let Ok(octets) = whole else {
+        return;
+    };
+    assert!(octets.len() <= input.len() / 4 * 3);
+    for cut in cuts(octets.len()) {
+        let (mut encoder, mut text) = (TextEncoder::new(), Vec::new());
+        let (front, rest) = octets.split_at(cut);
+        encoder.write(front, &mut text);
+        if cut % 2 == 0 {
+            encoder.flush(&mut text);
+        }
+        encoder.write(rest, &mut text);
+        encoder.flush(&mut text);
+        assert_eq!(
+            read(&[&text]).as_ref(),
+            Ok(&octets),
+            "we read what we write"
+        );
     }
 }
 
