@@ -51,6 +51,7 @@ pub(crate) const ROUTE_TIMEOUTS: RouteTimeouts = RouteTimeouts {
     tunnel_idle: Duration::from_secs(3600),
     total: None,
 };
+pub(crate) const GRPC_WEB: bool = false;
 pub(crate) const HTTPS_PORT: u16 = 443;
 pub(crate) const CLIENT_CERT: ClientCert = ClientCert::Unasked;
 pub(crate) const MIN_VERSION: TlsVersion = TlsVersion::Tls12;
@@ -337,6 +338,11 @@ fn route() -> Vec<Default> {
             "[[routes]] respond.content_type",
             text(RESPOND_TYPE),
             "Text that no browser runs.",
+        ),
+        row(
+            "[[routes]] grpc_web",
+            GRPC_WEB.to_string(),
+            "An endpoint may speak gRPC-Web itself: nothing is translated that nobody asked to be.",
         ),
     ]
 }

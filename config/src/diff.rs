@@ -2,7 +2,7 @@
 //! Not places: a route that moved to another line did not change.
 
 use crate::model::{
-    Action, Address, Cluster, Config, Endpoint, Listener, Route, Server, Target, TcpMatch,
+    Action, Address, Calls, Cluster, Config, Endpoint, Listener, Route, Server, Target, TcpMatch,
     TcpRoute, Tls, Udp, Workers,
 };
 use crate::units::show_duration;
@@ -213,6 +213,7 @@ fn route(old: &Route, new: &Route, a: &Config, b: &Config) -> Vec<String> {
     note(&mut changed, "timeouts", &old.timeouts, &new.timeouts);
     note(&mut changed, "limits", &old.body_limit, &new.body_limit);
     note(&mut changed, "allow", &old.allow, &new.allow);
+    note(&mut changed, "grpc_web", &old.grpc_web, &new.grpc_web);
     changed
 }
 
@@ -231,7 +232,7 @@ fn same_match(old: &Route, new: &Route, a: &Config, b: &Config) -> bool {
         && x.headers == y.headers
         && x.query == y.query
         && x.identities == y.identities
-        && x.grpc == y.grpc
+        && (x.calls == Calls::Unasked) == (y.calls == Calls::Unasked)
 }
 
 fn action(changed: &mut Vec<String>, old: &Action, new: &Action, a: &Config, b: &Config) {

@@ -40,7 +40,7 @@ fn config(text: &str) -> Config {
 /// What is replaced in the base, by what, and the lines that this gives.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
-const ROWS: [Row; 23] = [
+const ROWS: [Row; 24] = [
     ("", "", &[]),
     ("[server]", "# moved down\n\n[server]", &[]),
     ("30s", "1m", &["~ server: drain 30s -> 1m"]),
@@ -92,6 +92,11 @@ const ROWS: [Row; 23] = [
         "[clusters.a]",
         "[clusters.a]\nprotocol = \"h2\"",
         &["~ cluster a: protocol"],
+    ),
+    (
+        "to    = \"a\"",
+        "to = \"g\"\ngrpc_web = true\n[clusters.g]\nendpoints = [\"10.0.0.9:1\"]\nprotocol = \"h2\"",
+        &["~ route one: to a -> g, grpc_web", "+ cluster g"],
     ),
     (
         "[clusters.a]",

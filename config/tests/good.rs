@@ -161,7 +161,7 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
          [listeners.socket]\nbind = {}\n\
          [[routes]]\nmatch = {{ path = \"/r\" }}\nredirect = {}\n\
          [[routes]]\nmatch = {{ path = \"/a\" }}\nrespond = {}\n\
-         [[routes]]\nto = [{}]\ntimeouts = {}\n\
+         [[routes]]\nto = [{}]\ntimeouts = {}\ngrpc_web = {}\n\
          [clusters.c]\nbalance = {}\nlimits = {}\nhost = {}\npool = {}\nproxy_protocol = {}\nsource = {}\nprotocol = {}\nendpoints = [{}]\n",
         table(
             "[server] ",
@@ -200,6 +200,9 @@ fn the_defaults_that_are_shown_are_those_that_hold() {
         table("[[routes]] respond.", &["status", "content_type"]),
         table("[[routes]] to.", &["weight"]).replace('}', ", cluster = \"c\" }"),
         table("[[routes]] timeouts.", &timeouts),
+        table("[[routes]] ", &["grpc_web"])
+            .replace("{ grpc_web = ", "")
+            .replace(" }", ""),
         table("[clusters.x] ", &["balance"])
             .replace("{ balance = ", "")
             .replace(" }", ""),

@@ -48,9 +48,50 @@ fn calls_of_grpc_are_paths() {
     ];
     for (written, paths) in table {
         let matches = route(&format!("match = {{ grpc = {written} }}\nto = \"a\"")).matches;
-        assert_eq!((matches.grpc, &*matches.paths), (true, paths), "{written}");
+        assert_eq!(
+            (matches.calls, &*matches.paths),
+            (Calls::Grpc, paths),
+            "{written}"
+        );
     }
-    assert!(!route("match = { path = \"/a\" }\nto = \"a\"").matches.grpc);
+    let other = route("match = { path = \"/a\" }\nto = \"a\"");
+    assert_eq!(
+        (other.matches.calls, other.grpc_web),
+        (Calls::Unasked, false)
+    );
+}
+
+#[test]
+fn calls_of_grpc_web_are_calls_where_they_are_translated() {
+    let one = |text: &str| {
+        let clusters = "[clusters.a]\nendpoints = [\"10.0.0.1:1\"]\nprotocol = \"h2\"\n";
+        config(&format!(
+            "[listeners.web]\nbind = \":80\"\n[[routes]]\n{text}\nto = \"a\"\n{clusters}"
+        ))
+        .routes
+        .remove(0)
+    };
+    let table = [
+        (
+            "match = { grpc = \"*\" }\ngrpc_web = true",
+            Calls::GrpcOrWeb,
+            true,
+        ),
+        (
+            "match = { grpc = \"*\" }\ngrpc_web = false",
+            Calls::Grpc,
+            false,
+        ),
+        ("grpc_web = true", Calls::Unasked, true),
+    ];
+    for (text, calls, grpc_web) in table {
+        let route = one(text);
+        assert_eq!(
+            (route.matches.calls, route.grpc_web),
+            (calls, grpc_web),
+            "{text}"
+        );
+    }
 }
 
 #[test]

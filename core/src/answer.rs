@@ -195,9 +195,11 @@ fn write(
         }
     };
     let told = grpc::told(exchange, reply.status, body);
+    let told_type;
     if let Some((status, message)) = &told {
+        told_type = grpc::told_type(exchange);
         fields.clear();
-        fields.push(("content-type", "application/grpc"));
+        fields.push(("content-type", &told_type));
         fields.push(("grpc-status", status.code()));
         fields.push(("grpc-message", message));
         (body, shared) = (b"", None);

@@ -1,15 +1,20 @@
 //! What is different for a call of gRPC: its deadline comes with it, and a failure is told as a status of gRPC, in trailers where the answer has
-//! begun. Everything else is the one exchange path; what the wire says is in `ringway_protocols::grpc`.
+//! begun. A call of gRPC-Web is one too; what is different for that stands in `grpc_web`. Everything else is the one exchange path; what the wire says
+//! is in `ringway_protocols::grpc`.
 
 use std::ops::Range;
 
 use ringway_io as io;
 use ringway_protocols::grpc::{self, Status};
+use ringway_protocols::grpc_web::Form;
 use ringway_protocols::http2::hpack::Fields;
 
 use crate::answer::Reply;
 use crate::exchange::Exchange;
+use crate::flow::After;
+use crate::grpc_web::{self, WebCall};
 use crate::plan::EditPlan;
+use crate::relay::translation;
 
 /// The field for the time that a call may take.
 pub(crate) const TIMEOUT: &[u8] = b"grpc-timeout";
@@ -25,6 +30,8 @@ pub(crate) struct GrpcCall {
     pub(crate) ends_us: Option<u64>,
     /// How it ended, once somebody has said so.
     pub(crate) status: Option<Status>,
+    /// Some for a call of gRPC-Web.
+    pub(crate) web: Option<WebCall>,
 }
 
 /// Note whether the request is a call. A `grpc-timeout` that is none passes as it is: its endpoint may judge it.
@@ -32,11 +39,17 @@ pub(crate) fn note(exchange: &mut Exchange<'_>) {
     let request = exchange.request();
     let method = request.method();
     // Of all other methods the fields need not be looked at.
-    let is_call = method == b"POST"
-        && request
-            .values(b"content-type")
-            .any(|value| grpc::is_call(method, value));
-    if !is_call {
+    if method != b"POST" {
+        return;
+    }
+    let is_grpc = request
+        .values(grpc_web::CONTENT_TYPE)
+        .any(|value| grpc::is_call(method, value));
+    let web = match is_grpc {
+        true => None,
+        false => WebCall::read(&request),
+    };
+    if !is_grpc && web.is_none() {
         return;
     }
     let timeout = request.values(TIMEOUT).filter_map(grpc::read_timeout).min();
@@ -44,6 +57,7 @@ pub(crate) fn note(exchange: &mut Exchange<'_>) {
     facts.grpc = Some(GrpcCall {
         ends_us: timeout.map(|us| facts.started_us.saturating_add(us)),
         status: None,
+        web,
     });
 }
 
@@ -102,6 +116,11 @@ pub(crate) fn put_time_left(
     Some(start..text.len())
 }
 
+/// The content type of what a call is told.
+pub(crate) fn told_type(exchange: &Exchange<'_>) -> String {
+    grpc_web::own_type(exchange).unwrap_or_else(|| "application/grpc".to_owned())
+}
+
 /// What a call is told instead of an answer of HTTP. None where there is nothing to translate: no call, or a status that is no failure.
 pub(crate) fn told(exchange: &Exchange<'_>, http: u16, body: &[u8]) -> Option<(Status, String)> {
     let is_failure = http >= 400;
@@ -117,21 +136,32 @@ fn message(text: &[u8]) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// End an answer that has begun: what `reply` would have said goes into trailers, so that the client learns why. Only a stream can; false if
-/// there is none, or its end was sent.
-pub(crate) fn end_answer(exchange: &mut Exchange<'_>, reply: &Reply) -> bool {
-    let Some(stream) = exchange.caller.call() else {
-        return false;
-    };
-    let text = reply.text(exchange);
-    let Some((status, message)) = told(exchange, reply.status, text.as_bytes()) else {
-        return false;
-    };
+/// Trailers that say how a call ended. `message` as it stands there.
+pub(crate) fn lines(status: Status, message: &str) -> String {
     let code = status.code();
-    let trailers = format!("{STATUS}: {code}\r\ngrpc-message: {message}\r\n");
-    let ended = stream.end_with(trailers.as_bytes());
-    if ended {
-        note_status(exchange, Some(status));
-    }
-    ended
+    format!("{STATUS}: {code}\r\ngrpc-message: {message}\r\n")
+}
+
+/// End an answer that has begun: what `reply` would have said goes into trailers, so that the client learns why, and what becomes of its connection. `gap`:
+/// the form of an answer of gRPC-Web that stands between two messages. None if there is no place for trailers (only a stream has them, and an answer of
+/// gRPC-Web such a gap), or the answer's end was sent.
+pub(crate) fn end_answer(
+    exchange: &mut Exchange<'_>,
+    reply: &Reply,
+    gap: Option<Form>,
+) -> Option<After> {
+    let is_web = exchange.facts().grpc?.web.is_some();
+    let text = reply.text(exchange);
+    let (status, message) = told(exchange, reply.status, text.as_bytes())?;
+    let lines = lines(status, &message);
+    let after = if is_web {
+        translation::end_answer(exchange, gap?, &lines)?
+    } else {
+        let stream = exchange.caller.call()?;
+        stream
+            .end_with(lines.as_bytes())
+            .then_some(After::KeepAlive)?
+    };
+    note_status(exchange, Some(status));
+    Some(after)
 }

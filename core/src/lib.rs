@@ -14,6 +14,7 @@ pub mod doctor;
 mod exchange;
 mod flow;
 mod grpc;
+mod grpc_web;
 mod http2;
 pub mod intercept;
 mod intercepted;

@@ -118,6 +118,8 @@ pub(crate) struct RoutePlan {
     pub(crate) response_edits: Vec<EditPlan>,
     pub(crate) timeouts: Timeouts,
     pub(crate) body_limit: Option<u64>,
+    /// Calls of gRPC-Web go on as calls of gRPC.
+    pub(crate) grpc_web: bool,
     pub(crate) cells: Arc<RouteCells>,
 }
 

@@ -65,6 +65,7 @@ fn figures() {
         },
         request_id: Some(b"01980000-0000-7000-8000-000000000000"),
         websocket: false,
+        into_grpc: false,
         edits: &[],
     };
     let view = head.view(REQUEST);

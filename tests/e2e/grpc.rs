@@ -3,7 +3,7 @@
 
 use crate::programs::{Peer, is_there};
 use crate::web;
-use ringway_tests::{Io, Lines, PATIENCE, Proxy, Scratch, both_drivers};
+use ringway_tests::{Io, Lines, PATIENCE, Proxy, Scratch, both_drivers, until};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ const STREAMS: u32 = 100;
 const STORM: Duration = Duration::from_secs(4);
 
 /// A Python program that runs; it ends when its input does.
-struct Python {
+pub(crate) struct Python {
     _peer: Peer,
     input: Option<ChildStdin>,
     said: Lines,
@@ -58,17 +58,31 @@ impl Python {
         found.unwrap_or_else(|| panic!("it said no more than {:?}", self.said.all()))
     }
 
+    /// A call of the server's was taken back.
+    fn await_taken_back(&self) {
+        self.await_taken_back_times(1);
+    }
+
+    /// So many were.
+    pub(crate) fn await_taken_back_times(&self, times: usize) {
+        until("the server's calls to be taken back", PATIENCE, || {
+            let heard = self.said.all();
+            let n = heard.iter().filter(|line| *line == "taken back").count();
+            (n >= times).then_some(())
+        });
+    }
+
     fn json(&self, at: usize) -> Value {
         let line = self.line(at);
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{line}: {e}"))
     }
 }
 
-fn grpcio() -> bool {
+pub(crate) fn grpcio() -> bool {
     is_there("python3", &["-c", "import grpc"], "Python's grpcio")
 }
 
-fn server() -> (Python, SocketAddr) {
+pub(crate) fn server() -> (Python, SocketAddr) {
     let server = python(SERVER, &[]);
     let line = server.line(0);
     let port = line.strip_prefix("port ").and_then(|p| p.parse().ok());
@@ -76,7 +90,7 @@ fn server() -> (Python, SocketAddr) {
     (server, SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
-fn between(to: SocketAddr, route: &str) -> String {
+pub(crate) fn between(to: SocketAddr, route: &str) -> String {
     web("")
         + &format!(
             "[[routes]]\nmatch = {{ grpc = \"test.Peer/*\" }}\nto = \"peer\"\n{route}\n\
@@ -126,13 +140,6 @@ impl Way {
             .filter_map(Value::as_str)
             .collect();
         (text(&said["status"]), replies.join(","))
-    }
-
-    /// The server's call was taken back.
-    fn await_taken_back(&self) {
-        let found = |line: &str| (line == "taken back").then_some(());
-        let heard = self.server.said.wait(0, PATIENCE, found);
-        assert!(heard.is_some(), "the server's call goes on");
     }
 }
 
@@ -196,7 +203,7 @@ both_drivers! {
             let said = way.call(kind, method, &["x"], json!({}));
             let first = said["replies"][0].as_str().unwrap_or_default();
             assert_eq!((text(&said["status"]).as_str(), first), ("DEADLINE_EXCEEDED", replies), "{said}");
-            way.await_taken_back();
+            way.server.await_taken_back();
             let line = way.proxy.await_access(method, |line| line["route"] == "route-1");
             // Whoever was first: its server knows the deadline too.
             assert_eq!(line["grpc_status"].as_str(), Some("DEADLINE_EXCEEDED"));
@@ -210,7 +217,7 @@ both_drivers! {
         let mut way = way(io, "");
         let said = way.call("SS", "Hang", &["x"], json!({"cancel_after": 1}));
         assert_eq!(text(&said["status"]), "CANCELLED");
-        way.await_taken_back();
+        way.server.await_taken_back();
         let line = way.proxy.await_access("the call", |line| line["path"] == "/test.Peer/Hang");
         assert_eq!((line["flag"].as_str(), line["grpc_status"].as_str()), (Some("DC"), None));
     }

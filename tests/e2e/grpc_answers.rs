@@ -119,7 +119,7 @@ both_drivers! {
         let mut client = Http2Client::connect(proxy.web());
         let plain = |status: u16, body: &str| (status, None, None, body.to_owned());
         let page = plain(404, "a page");
-        for (method, content_type) in [("POST", "text/plain"), ("POST", "application/grpc-web"), ("GET", "application/grpc")] {
+        for (method, content_type) in [("POST", "text/plain"), ("POST", "application/grpc-websocket"), ("GET", "application/grpc-web"), ("GET", "application/grpc")] {
             let answer = client.ask(asking(method, "/shop.Orders/Get", &[("content-type", content_type)]));
             assert_eq!(by_http2(&answer), page, "{method} {content_type}");
         }

@@ -16,6 +16,8 @@ mod golden;
 mod goodbye;
 mod grpc;
 mod grpc_answers;
+mod grpc_web;
+mod grpc_web_answers;
 mod http2;
 mod http2_floods;
 mod http2_frames;

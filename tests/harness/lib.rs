@@ -13,6 +13,7 @@ mod binary;
 mod client;
 pub mod frames;
 mod gate;
+pub mod grpc_web;
 pub mod http2;
 mod load;
 mod origin;

@@ -182,6 +182,7 @@ fn rewrite_request(
             },
             request_id: Some(b"018f3b5c-7a1e-7c00-8000-000000000001"),
             websocket: false,
+            into_grpc: false,
             edits: black_box(edits),
         };
         write_request(&mut out, &head.view(&bytes), &edit);

@@ -8,8 +8,8 @@ use super::template::{self, Variables};
 use crate::defaults;
 use crate::findings::Findings;
 use crate::model::{
-    Action, Allow, Listener, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy,
-    Target, Template,
+    Action, Allow, Calls, Listener, Match, Part, PathMatch, Protocol, Rewrite, Route,
+    RouteTimeouts, SplitBy, Target, Template,
 };
 use crate::place::{At, Span};
 use crate::raw::{self, Raw, RawAction, RawRewrite};
@@ -75,17 +75,46 @@ fn one(
 ) -> Route {
     let variables = Variables::of(&route.matches, findings);
     let action = action(route, &name, &variables, clusters, findings);
+    let grpc_web = grpc_web(route, &action, clusters, findings);
     Route {
         at: findings.place(route.span),
-        matches: matches(&route.matches, listeners, findings),
+        matches: matches(route, grpc_web, listeners, findings),
         action,
         request_headers: edits::check(&route.headers, &variables, findings),
         response_headers: edits::check(&route.response_headers, &variables, findings),
         timeouts: route.timeouts.unwrap_or(default_timeouts),
         body_limit: route.body_limit.as_ref().map(|body| body.value),
         allow: None,
+        grpc_web,
         name,
     }
+}
+
+/// What it makes is gRPC, which only HTTP/2 carries.
+fn grpc_web(
+    route: &raw::Route,
+    action: &Action,
+    clusters: &Clusters,
+    findings: &mut Findings<'_>,
+) -> bool {
+    let Some(wanted) = route.grpc_web.as_ref().filter(|typed| typed.value) else {
+        return defaults::GRPC_WEB;
+    };
+    let Action::Forward { targets, .. } = action else {
+        // Which keys do not fit the action was said there.
+        return true;
+    };
+    let named = targets.iter().map(|target| target.cluster);
+    let mut found = named.filter_map(|index| clusters.get(index));
+    if let Some(cluster) = found.find(|cluster| cluster.protocol == Protocol::H1) {
+        let message = format!(
+            "`grpc_web` makes calls of gRPC, which is spoken by HTTP/2 alone, and cluster \"{}\" speaks HTTP/1.1",
+            cluster.name
+        );
+        let help = "protocol = \"h2\" in [clusters.x]; an endpoint that speaks gRPC-Web itself needs no `grpc_web`";
+        findings.error_help(wanted.span, message, help);
+    }
+    true
 }
 
 /// The route's own `allow`, else that of its policies.
@@ -102,7 +131,13 @@ fn allow<'r>(
     of_policies.map(|(allow, from)| policy::made(allow, from))
 }
 
-fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>) -> Match {
+fn matches(
+    route: &raw::Route,
+    grpc_web: bool,
+    listeners: &[Listener],
+    findings: &mut Findings<'_>,
+) -> Match {
+    let raw = &route.matches;
     let mut found = Vec::new();
     for name in &raw.listeners {
         let position = listeners.iter().position(|l| l.name == name.value);
@@ -161,7 +196,11 @@ fn matches(raw: &raw::Match, listeners: &[Listener], findings: &mut Findings<'_>
         headers: raw.headers.clone(),
         query: raw.query.clone(),
         identities: raw.identities.clone(),
-        grpc: raw.grpc,
+        calls: match (raw.grpc, grpc_web) {
+            (false, _) => Calls::Unasked,
+            (true, false) => Calls::Grpc,
+            (true, true) => Calls::GrpcOrWeb,
+        },
     }
 }
 
@@ -264,6 +303,9 @@ fn refuse_forward_keys(route: &raw::Route, what: &str, findings: &mut Findings<'
     }
     if let Some(rewrite) = &route.rewrite {
         refuse(rewrite.span, "rewrite");
+    }
+    if let Some(grpc_web) = route.grpc_web.as_ref().filter(|typed| typed.value) {
+        refuse(grpc_web.span, "grpc_web");
     }
     if let Some(edit) = route.headers.list.first() {
         let (raw::Edit::Remove(name) | raw::Edit::Set(name, _) | raw::Edit::Add(name, _)) = edit;

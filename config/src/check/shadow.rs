@@ -2,7 +2,9 @@
 //! Conservative: regexes are compared as text, and only one earlier route is looked at at a time.
 
 use crate::findings::Findings;
-use crate::model::{HostMatch, IdentityMatch, Listener, Match, PathMatch, Route, ValueMatch};
+use crate::model::{
+    Calls, HostMatch, IdentityMatch, Listener, Match, PathMatch, Route, ValueMatch,
+};
 use crate::raw::Raw;
 
 /// Comparisons of conditions, so that a file of very many routes is checked in bounded time (about 0.1 s).
@@ -98,7 +100,7 @@ fn covers(front: &Match, later: &Match, asking: &[usize], budget: &mut usize) ->
             budget,
             identity_covers,
         )
-        && (later.grpc || !front.grpc)
+        && calls_cover(front.calls, later.calls)
         && all_of(&front.headers, &later.headers, budget)
         && all_of(&front.query, &later.query, budget)
 }
@@ -140,6 +142,14 @@ fn all_of(
             other == name && (*value == ValueMatch::Present || value == theirs)
         })
     })
+}
+
+fn calls_cover(front: Calls, later: Calls) -> bool {
+    match front {
+        Calls::Unasked => true,
+        Calls::Grpc => later == Calls::Grpc,
+        Calls::GrpcOrWeb => later != Calls::Unasked,
+    }
 }
 
 fn host_covers(front: &HostMatch, later: &HostMatch) -> bool {

@@ -22,8 +22,8 @@ pub use cluster::{
 pub use listener::{Intercept, Listener, ListenerLimits, ListenerTimeouts, Udp};
 pub use policy::{Allow, AllowRule, IdentityMatch};
 pub use route::{
-    Action, HeaderEdit, HostMatch, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts, SplitBy,
-    Target, Template, ValueMatch,
+    Action, Calls, HeaderEdit, HostMatch, Match, Part, PathMatch, Rewrite, Route, RouteTimeouts,
+    SplitBy, Target, Template, ValueMatch,
 };
 pub use server::{Cidr, Io, Peer, Server, Workers};
 pub use tcp::{Destination, Tcp, TcpMatch, TcpRoute};

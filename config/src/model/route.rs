@@ -25,6 +25,8 @@ pub struct Route {
     pub body_limit: Option<u64>,
     /// Who may do what: of the route itself, else of its policies. None: the listener's.
     pub allow: Option<Allow>,
+    /// Calls of gRPC-Web are translated into calls of gRPC, and their answers back.
+    pub grpc_web: bool,
 }
 
 /// All given conditions must hold.
@@ -44,8 +46,20 @@ pub struct Match {
     pub query: Vec<(String, ValueMatch)>,
     /// The client is any of these; empty: anyone.
     pub identities: Vec<IdentityMatch>,
-    /// Calls of gRPC alone; which ones, `paths` say.
-    pub grpc: bool,
+    /// Which of them are calls; of what, `paths` say.
+    pub calls: Calls,
+}
+
+/// A condition on what a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Calls {
+    /// Anything.
+    #[default]
+    Unasked,
+    /// A call of gRPC.
+    Grpc,
+    /// A call of gRPC or of gRPC-Web.
+    GrpcOrWeb,
 }
 
 /// A condition on the host.

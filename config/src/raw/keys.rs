@@ -33,7 +33,7 @@ tables! {
     LISTENER_LIMITS: "`limits` of [listeners.x]",
         ["connections", "header_bytes", "headers", "target_bytes", "body", "max_requests"], ["per_ip"];
     ROUTE: "[[routes]]",
-        ["name", "match", "to", "split_by", "redirect", "respond", "headers", "response_headers", "rewrite", "timeouts", "limits", "policies", "allow", "enforce"],
+        ["name", "match", "to", "split_by", "redirect", "respond", "headers", "response_headers", "rewrite", "timeouts", "limits", "policies", "allow", "enforce", "grpc_web"],
         ["retry", "rate_limit", "compress", "jwt", "hedge", "mirror"];
     MATCH: "`match` of [[routes]]", ["listener", "host", "path", "method", "headers", "query", "identity", "grpc"], [];
     TCP_ROUTE: "an entry of `tcp`", ["sni", "alpn", "destination", "to"], [];

@@ -33,7 +33,7 @@ pub(crate) struct Match {
     pub(crate) headers: Vec<(String, ValueMatch)>,
     pub(crate) query: Vec<(String, ValueMatch)>,
     pub(crate) identities: Vec<IdentityMatch>,
-    /// Calls of gRPC alone; which ones, `paths` say.
+    /// Calls alone; which ones, `paths` say.
     pub(crate) grpc: bool,
     /// Named groups of all regexes.
     pub(crate) captures: Vec<At<String>>,

@@ -31,6 +31,7 @@ pub(crate) struct Route {
     pub(crate) body_limit: Option<At<u64>>,
     pub(crate) policies: Vec<At<String>>,
     pub(crate) allow: Option<Allow>,
+    pub(crate) grpc_web: Option<At<bool>>,
 }
 
 /// What becomes of a request, as typed.
@@ -110,6 +111,11 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Route {
     let body_limit = table.take_table("limits", &keys::BODY_LIMITS, findings, read_body_limit);
     let policies = take_policies(&mut table, findings);
     let allow = take_allow(&mut table, findings);
+    let grpc_web = table.take("grpc_web").and_then(|field| {
+        let value = field.yes_or_no(findings)?;
+        let span = field.key_span;
+        Some(At { value, span })
+    });
     let span = table.span;
     table.finish(findings);
     Route {
@@ -125,6 +131,7 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Route {
         body_limit,
         policies,
         allow,
+        grpc_web,
     }
 }
 

@@ -282,6 +282,7 @@ impl Assembler {
             response_edits: edits(&route.response_headers),
             timeouts: timeouts(&route.timeouts),
             body_limit: route.body_limit,
+            grpc_web: route.grpc_web,
             cells: self.metrics.route(&route.name),
         }
     }
@@ -299,6 +300,7 @@ impl Assembler {
             response_edits: Vec::new(),
             timeouts,
             body_limit: None,
+            grpc_web: false,
             cells: self.metrics.route(&name),
             name,
         }

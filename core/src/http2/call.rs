@@ -111,6 +111,12 @@ impl Call {
         sending.as_mut().is_some_and(|s| s.cut_with(lines))
     }
 
+    /// End an answer that has begun with these octets behind what of its body is still held. False if its end was sent.
+    pub(crate) fn finish_with(&self, octets: &[u8]) -> bool {
+        let mut sending = self.sending.borrow_mut();
+        sending.as_mut().is_some_and(|s| s.finish_with(octets))
+    }
+
     /// End the stream so that nothing of it can be taken for whole.
     pub(crate) fn reset(&self, reason: Reason) {
         self.stream.reset(reason);

@@ -84,6 +84,20 @@ impl Sending {
         self.send_trailers(lines).is_ok()
     }
 
+    /// End here with these octets behind what is held; nobody waits for the windows that this takes. False if the end was sent.
+    pub(crate) fn finish_with(&mut self, octets: &[u8]) -> bool {
+        if let End::Sent = self.end {
+            return false;
+        }
+        let mut rest = OutBuf::take();
+        if let Some(held) = self.held.take() {
+            rest.extend_from_slice(held.bytes());
+        }
+        rest.extend_from_slice(octets);
+        self.end = End::Sent;
+        self.stream.send_rest(rest.into()).is_ok()
+    }
+
     fn send_trailers(&self, lines: &[u8]) -> Result<(), Broken> {
         let sent = self
             .stream

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use crossbeam_utils::CachePadded;
 use ringway_protocols::client_hello::HelloFault;
 use ringway_protocols::grpc::Status;
+use ringway_protocols::grpc_web::TextFault;
 use ringway_protocols::http1::{ChunkFault, RequestFault};
 use ringway_protocols::http2::{Flood, HeadFault};
 use ringway_protocols::proxy_header::ProxyFault;
@@ -216,7 +217,8 @@ pub(super) static PROTOCOL_ERROR_LABELS: LazyLock<Vec<&'static str>> = LazyLock:
     let hellos = HelloFault::ALL.iter().map(|f| f.label());
     let heads = HeadFault::ALL.iter().map(|f| f.label());
     let floods = Flood::ALL.iter().map(|f| f.label());
-    let all = requests.chain(chunks).chain(OWN_ERRORS);
+    let texts = TextFault::ALL.iter().map(|f| f.label());
+    let all = requests.chain(chunks).chain(OWN_ERRORS).chain(texts);
     let all = all.chain(heads).chain(floods);
     error_table(all.chain(headers).chain(hellos))
 });
@@ -513,6 +515,7 @@ mod tests {
             .chain(ProxyFault::ALL.iter().map(|f| f.label()))
             .chain(HeadFault::ALL.iter().map(|f| f.label()))
             .chain(Flood::ALL.iter().map(|f| f.label()))
+            .chain(TextFault::ALL.iter().map(|f| f.label()))
             .chain(OWN_ERRORS);
         let mut seen = std::collections::HashSet::new();
         let cell = ListenerCell::default();

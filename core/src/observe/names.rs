@@ -106,7 +106,7 @@ metrics! {
     LISTENER_RETIRED = counter("ringway_listener_connections_retired_total", &["listener", "by"], "Connections of HTTP that were told to end because they had served their time (age) or so many requests (requests).");
     LISTENER_LOOPS = counter("ringway_listener_loops_total", &["listener"], "Intercepted connections refused because they were going to one of our own listeners.");
     LISTENER_TIMEOUTS = counter("ringway_listener_timeouts_total", &["listener", "kind"], "Deadlines that clients missed: headers, idle (a kept connection without a next request), body or handshake (a ClientHello).");
-    LISTENER_ERRORS = counter("ringway_listener_protocol_errors_total", &["listener", "error"], "Requests refused because their bytes were not valid HTTP or above a limit, and connections refused for their PROXY header or ClientHello, or cut off for a flood of HTTP/2 frames, by fault.");
+    LISTENER_ERRORS = counter("ringway_listener_protocol_errors_total", &["listener", "error"], "Requests refused because their bytes were not valid HTTP (nor, in text of gRPC-Web, base64) or above a limit, and connections refused for their PROXY header or ClientHello, or cut off for a flood of HTTP/2 frames, by fault.");
     LISTENER_GUESSES = counter("ringway_listener_detected_total", &["listener", "guess"], "Connections by what they were found to begin with, on listeners that look (detect); silent is nothing, or not enough, within the time.");
     LISTENER_DATAGRAMS = counter("ringway_listener_datagrams_total", &["listener", "direction"], "Datagrams from clients (in) and to clients (out). A session counts among the connections.");
     LISTENER_LOST = counter("ringway_listener_datagrams_dropped_total", &["listener", "reason"], "Datagrams of either direction that went no further: too many sessions of the listener or the process (sessions) or of the cluster (cluster_limit), no_endpoint, a listener that is going away (ending), a receiver that is too slow (queue_full), too_large, nobody there (send_failed), a full queue of the listening socket (kernel), or a client that no rule allows (denied).");
@@ -114,7 +114,7 @@ metrics! {
 
     ROUTE_REQUESTS = counter("ringway_route_requests_total", &["route", "code"], "Exchanges by class of the status sent to the client; none if it got no answer.");
     ROUTE_FLAGS = counter("ringway_route_flags_total", &["route", "flag"], "Exchanges that ended with something to report, by response flag. A flag appears with its first exchange.");
-    ROUTE_GRPC = counter("ringway_route_grpc_total", &["route", "status"], "Calls of gRPC by the status that the client was told; other for what is none. A call whose client took it back has none. A status appears with its first call.");
+    ROUTE_GRPC = counter("ringway_route_grpc_total", &["route", "status"], "Calls of gRPC and gRPC-Web by the status that the client was told; other for what is none. A call whose client took it back has none. A status appears with its first call.");
     ROUTE_DURATION = histogram("ringway_route_duration_seconds", &["route"], "From the first byte of the request to the last byte of the answer.");
     ROUTE_RECEIVED = counter("ringway_route_received_bytes_total", &["route"], "Bytes received from clients.");
     ROUTE_SENT = counter("ringway_route_sent_bytes_total", &["route"], "Bytes sent to clients.");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ringway_config::{Allow, AllowRule, Cidr, Match};
+use ringway_config::{Allow, AllowRule, Calls, Cidr, Match};
 
 use crate::answer::Reply;
 use crate::exchange::Exchange;
@@ -42,7 +42,7 @@ impl AllowPlan {
                 methods: rule.methods.clone(),
                 headers: rule.headers.clone(),
                 query: Vec::new(),
-                grpc: false,
+                calls: Calls::Unasked,
                 identities: rule.identities.clone(),
             };
             let mut faults = Vec::new();

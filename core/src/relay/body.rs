@@ -1,27 +1,29 @@
 //! One body in one direction: its framing is checked as it flows, and its bytes go from the receive buffer to the send queue
 //! without a copy. It knows nothing of which side is the client.
 
-use std::cell::Cell;
 use std::io::ErrorKind;
 use std::io::Write as _;
 
-use ringway_io::{self as io, Buf, OutBuf};
+use ringway_io::{Buf, OutBuf};
 use ringway_protocols::http1::{
     BodyFraming, ChunkFault, ChunkedDecoder, HeadLimits, Piece, parse_trailers,
 };
 
 use ringway_protocols::grpc::Status;
+use ringway_protocols::grpc_web::TextFault;
 
 use super::side::{Sink, SinkBroken, Source};
 use super::stream_body;
+use super::traffic::Traffic;
+use super::translation::Translation;
 use crate::grpc;
-use crate::http2::{Call, Octets};
+use crate::http2::Octets;
 use crate::link::Link;
 
 /// Places in the send queue that one step may fill.
 const STEP_SEGMENTS: usize = 3;
 /// The size line of a last chunk.
-const LAST_CHUNK: &[u8] = b"0\r\n";
+pub(super) const LAST_CHUNK: &[u8] = b"0\r\n";
 /// A trailer section may be as large as a head may be by default.
 const TRAILER_LIMITS: HeadLimits = HeadLimits {
     head_bytes: 64 * 1024,
@@ -54,6 +56,8 @@ pub(crate) struct Body {
     limit: u64,
     /// What its trailers say of a call's end.
     grpc_status: Option<Status>,
+    /// Between gRPC-Web and gRPC. Not of one that leaves chunked as it came.
+    translation: Option<Translation>,
 }
 
 #[derive(Debug)]
@@ -75,6 +79,10 @@ pub(crate) enum BodyFault {
     TooLarge,
     /// Its sender ended the stream before its end.
     Cut,
+    /// It is no base64.
+    Text(TextFault),
+    /// It ended within a message of gRPC.
+    WithinMessage,
 }
 
 /// How far [`Body::fill`] came.
@@ -105,7 +113,20 @@ impl Body {
             payload: 0,
             limit,
             grpc_status: None,
+            translation: None,
         }
+    }
+
+    /// The same, translated on its way.
+    pub(super) fn translated(self, translation: Option<Translation>) -> Body {
+        Body {
+            translation,
+            ..self
+        }
+    }
+
+    pub(super) fn translation(&mut self) -> Option<&mut Translation> {
+        self.translation.as_mut()
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -166,6 +187,9 @@ impl Body {
     fn fill(&mut self, to: Sink<'_>) -> Result<Fill, BodyFault> {
         loop {
             if self.is_done() {
+                if let Some(translation) = &mut self.translation {
+                    translation.end(b"")?;
+                }
                 return Ok(Fill::Done);
             }
             let Some(buf) = self.pending.take() else {
@@ -194,13 +218,11 @@ impl Body {
                 let data = buf.split_to(n);
                 self.pending = Some(buf).filter(|rest| !rest.is_empty());
                 self.count(n)?;
-                self.put_data(to, data);
-                Ok(())
+                self.put_data(to, data)
             }
             Coding::UntilClose => {
                 self.count(buf.len())?;
-                self.put_data(to, buf);
-                Ok(())
+                self.put_data(to, buf)
             }
             Coding::Chunked(_) => self.step_chunked(buf, to),
             Coding::Trailers(_) => self.step_trailers(&buf, to).map(|used| {
@@ -233,7 +255,11 @@ impl Body {
         };
         self.count(data)?;
         if run > 0 {
-            put(to, buf.split_to(run));
+            let run = buf.split_to(run);
+            match self.translation {
+                None => put(to, run),
+                Some(_) => self.put_translated(to, run)?,
+            }
         }
         match stop {
             Piece::Framing(n) => buf.advance(n),
@@ -296,7 +322,10 @@ impl Body {
         }
     }
 
-    fn put_data(&mut self, to: Sink<'_>, data: Buf) {
+    fn put_data(&mut self, to: Sink<'_>, data: Buf) -> Result<(), BodyFault> {
+        if self.translation.is_some() {
+            return self.put_translated(to, data);
+        }
         if self.output == Output::Chunked {
             let mut line = OutBuf::take();
             let before = if self.chunk_open { "\r\n" } else { "" };
@@ -305,6 +334,17 @@ impl Body {
             put(to, line);
         }
         put(to, data);
+        Ok(())
+    }
+
+    fn put_translated(&mut self, to: Sink<'_>, data: Buf) -> Result<(), BodyFault> {
+        if let Some(translation) = &mut self.translation {
+            let (data, _) = translation.piece(data.into())?;
+            if !data.is_empty() {
+                put(to, data);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -339,90 +379,6 @@ pub(crate) enum PumpEnd {
     ToBroken,
 }
 
-/// What can be seen of a body's way while it moves.
-#[derive(Debug)]
-pub(crate) struct Traffic<'x> {
-    /// Payload bytes of the exchange in this direction.
-    payload: &'x Cell<u64>,
-    /// When a byte last moved, on the worker's clock.
-    moved_us: Cell<u64>,
-    /// The receiver is waited for, not the sender.
-    sending: Cell<bool>,
-    /// Nothing of the body was taken from its sender yet.
-    untouched: Cell<bool>,
-    /// The stream that it comes by, where messages are small by nature: what was passed on is no flood.
-    small_by: Option<&'x Call>,
-}
-
-impl<'x> Traffic<'x> {
-    /// Payload is counted into `payload` as it moves.
-    pub(crate) fn new(payload: &'x Cell<u64>) -> Traffic<'x> {
-        Traffic {
-            payload,
-            moved_us: Cell::new(io::now_us()),
-            sending: Cell::new(false),
-            untouched: Cell::new(true),
-            small_by: None,
-        }
-    }
-
-    /// Its messages are small by nature, as those of a WebSocket and of gRPC are. `call`: the stream that it comes by, if it does.
-    pub(crate) fn of_small(self, call: Option<&'x Call>) -> Traffic<'x> {
-        Traffic {
-            small_by: call,
-            ..self
-        }
-    }
-
-    pub(crate) fn moved_us(&self) -> u64 {
-        self.moved_us.get()
-    }
-
-    pub(crate) fn note_moved(&self) {
-        self.moved_us.set(io::now_us());
-    }
-
-    pub(crate) fn is_sending(&self) -> bool {
-        self.sending.get()
-    }
-
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.untouched.get()
-    }
-
-    pub(super) fn begin_sending(&self) {
-        self.sending.set(true);
-    }
-
-    pub(super) fn end_sending(&self) {
-        self.sending.set(false);
-        self.note_moved();
-    }
-
-    /// Something of the body was taken from its sender.
-    pub(super) fn note_touched(&self) {
-        self.note_moved();
-        self.untouched.set(false);
-    }
-
-    /// A piece that came by HTTP/2 was put.
-    pub(super) fn note_piece(&self) {
-        if let Some(call) = self.small_by {
-            call.passed();
-        }
-    }
-
-    pub(super) fn count(&self, payload: u64) {
-        self.payload.set(payload);
-    }
-
-    /// So many bytes more have come.
-    pub(super) fn add(&self, n: usize) {
-        self.payload.set(self.payload.get() + n as u64);
-        self.note_touched();
-    }
-}
-
 /// Move a whole body. At the end all of it is queued; its last piece is for the caller to submit or flush. Deadlines are the caller's:
 /// a wait ends in an error only when its connection has broken.
 pub(crate) async fn pump(
@@ -445,7 +401,7 @@ async fn pump_framed(
 ) -> Result<(), PumpEnd> {
     loop {
         let fill = body.fill(to);
-        traffic.payload.set(body.payload());
+        traffic.count(body.payload());
         match fill.map_err(PumpEnd::Fault)? {
             Fill::Done => {
                 if let Some(rest) = body.take_rest() {
@@ -469,7 +425,7 @@ async fn pump_framed(
                 traffic.note_moved();
                 match received {
                     Some(buf) => {
-                        traffic.untouched.set(false);
+                        traffic.note_touched();
                         body.push(buf);
                     }
                     None => body.end(to).map_err(PumpEnd::Fault)?,

@@ -61,6 +61,10 @@ pub(super) fn is_reset(error: &std::io::Error) -> bool {
 pub(super) fn broken(end: PumpEnd) -> Broken {
     match end {
         PumpEnd::Fault(BodyFault::Chunk(fault)) => Broken::UpstreamNonsense(fault.explain()),
+        PumpEnd::Fault(BodyFault::WithinMessage) => {
+            Broken::UpstreamNonsense("its answer of gRPC ended within a message")
+        }
+        PumpEnd::Fault(BodyFault::Text(fault)) => Broken::UpstreamNonsense(fault.explain()),
         PumpEnd::Fault(BodyFault::Cut | BodyFault::TooLarge) => Broken::UpstreamEnded {
             reset: false,
             some: true,
@@ -98,10 +102,13 @@ pub(super) fn failed(
         Ended::Late(late) => Some(was_late(exchange, late, &endpoint)),
     };
     upstream.abort();
+    if answering
+        && let Some(reply) = &reply
+        && let Some(after) = grpc::end_answer(exchange, reply, progress.down.gap())
+    {
+        return Failure::Stop(Stop::End(after));
+    }
     match reply {
-        Some(reply) if answering && grpc::end_answer(exchange, &reply) => {
-            Failure::Stop(Stop::End(After::KeepAlive))
-        }
         _ if answering => Failure::Stop(Stop::End(progress.cut.get())),
         None => Failure::Stop(Stop::End(After::Abort)),
         Some(reply) if refused => Failure::Refused(reply.into()),
@@ -119,11 +126,17 @@ fn upload_failed(exchange: &mut Exchange<'_>, end: PumpEnd) -> Option<Reply> {
             exchange.note(Flag::ClientProtocol, format_args!("{}", fault.explain()));
             Some(Reply::closing(400, Flag::ClientProtocol))
         }
+        PumpEnd::Fault(BodyFault::Text(fault)) => {
+            let cells = exchange.listener().cells.of(exchange.lane.index);
+            cells.protocol_error(fault.label());
+            exchange.note(Flag::ClientProtocol, format_args!("{}", fault.explain()));
+            Some(Reply::closing(400, Flag::ClientProtocol))
+        }
         PumpEnd::Fault(BodyFault::TooLarge) => {
             exchange.note(Flag::BodyLimit, format_args!("the body is over its limit"));
             Some(Reply::closing(413, Flag::BodyLimit))
         }
-        PumpEnd::Fault(BodyFault::Cut) => {
+        PumpEnd::Fault(BodyFault::Cut | BodyFault::WithinMessage) => {
             exchange.note(
                 Flag::ClientGone,
                 format_args!("the client ended its stream in the middle of the request's body"),

@@ -11,21 +11,23 @@ use ringway_io::{self as io, OutBuf};
 use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version};
 
 use super::answer_head::{Behind, receive_head};
-use super::body::{Body, Output, PumpEnd, Traffic, pump};
+use super::body::{Body, Output, PumpEnd, pump};
 use super::endings::{self, Broken, Ended};
 use super::patience::{Patience, Progress, Waits};
 use super::side::{Sink, SinkBroken, Source};
+use super::traffic::Traffic;
+use super::translation::Translation;
 use super::{head, websocket};
 use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
-use crate::grpc;
 use crate::http2::heads::Asking;
 use crate::link::Link;
 use crate::outcome::Flag;
 use crate::policy::{Admitted, limit_of_body};
 use crate::upstream::Opened;
 use crate::upstream::shared::{Lease, Question};
+use crate::{grpc, grpc_web};
 
 /// Interim responses (1xx) that one answer may have.
 const MOST_INTERIM: u32 = 64;
@@ -92,6 +94,7 @@ pub(crate) async fn relay(
     let (client, caller) = (exchange.client, exchange.caller);
     let timeouts = exchange.route(admitted.route()).timeouts;
     let limit = limit_of_body(exchange, admitted.route());
+    grpc_web::decide(exchange, admitted, &upstream);
     let mut upload = upload(exchange, &upstream, limit);
     let small_by = exchange.facts().grpc.is_some().then(|| caller.call());
     let small_by = small_by.flatten();
@@ -195,7 +198,8 @@ fn upload(exchange: &Exchange<'_>, upstream: &Opened, limit: u64) -> Body {
         (BodyFraming::Chunked, Opened::Own(_), Some(_)) => Output::Chunked,
         _ => Output::AsReceived,
     };
-    Body::new(framing, output, limit)
+    let translation = Translation::asked(grpc_web::asked_form(exchange));
+    Body::new(framing, output, limit).translated(translation)
 }
 
 /// Ask on a stream of a connection that is shared. `ends`: there is no body.
@@ -345,7 +349,12 @@ async fn download(
     let (framing_in, upstream_keeps) = (response.framing(), response.keep_alive());
     let status = response.status();
     let by_http2 = matches!(behind, Behind::Stream);
-    let (framing, output) = outgoing(framing_in, exchange.request().version(), by_http2);
+    let is_over = upstream.is_at_end() && by_http2;
+    let has_body = !is_over && framing_in != BodyFraming::None;
+    let web = grpc_web::answer_form(exchange).filter(|_| has_body);
+    // A last message more makes it longer than was said.
+    let framing_said = web.map_or(framing_in, |_| BodyFraming::Chunked);
+    let (framing, output) = outgoing(framing_said, exchange.request().version(), by_http2);
     let client_reusable = framing != BodyFraming::UntilClose
         && progress.whole.get()
         && exchange.request().keep_alive()
@@ -355,11 +364,8 @@ async fn download(
     } else {
         ClientConnection::Close
     };
-    let mut body = Body::new(framing_in, output, u64::MAX);
-    let ends = match &behind {
-        Behind::Stream => body.is_done() || upstream.is_at_end(),
-        _ => body.is_done(),
-    };
+    let mut body = Body::new(framing_said, output, u64::MAX);
+    let ends = body.is_done() || is_over;
     let head = head::response(exchange, admitted, framing, connection);
     exchange.facts_mut().note_answer(status);
     grpc::note_head(exchange);
@@ -367,6 +373,14 @@ async fn download(
         None => put(&client.stream, head, progress).await?,
         Some(call) if call.answer(status, &head, ends) => {}
         Some(_) => return Err(Broken::ClientGone),
+    }
+    if let Some(form) = web {
+        let told = exchange
+            .facts()
+            .grpc
+            .is_some_and(|call| call.status.is_some());
+        body = body.translated(Some(Translation::answer(form, told)));
+        progress.down.set_gap(Some(form));
     }
     progress.answering.set(true);
     progress.down.note_moved();

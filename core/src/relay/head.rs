@@ -12,10 +12,10 @@ use ringway_protocols::path;
 use smallvec::SmallVec;
 
 use crate::exchange::Exchange;
-use crate::grpc;
 use crate::plan::{ActionPlan, EditPlan, RewritePlan, Target};
 use crate::policy::Admitted;
 use crate::route::step::variables;
+use crate::{grpc, grpc_web};
 
 /// Where the expanded values of a route's edits stand in the exchange's text.
 type Values = SmallVec<[Range<usize>; 8]>;
@@ -29,6 +29,7 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
     let new_target = rewritten_target(exchange, &route.action, &mut text).then_some(0..text.len());
     let values = expand(exchange, &route.request_edits, &mut text);
     let timeout = grpc::put_time_left(exchange, &route.request_edits, &mut text);
+    let own_type = grpc_web::put_asked_type(exchange, &mut text);
     let facts = exchange.facts();
     let host = match &plan.plan.clusters[admitted.cluster()].host {
         HostSent::Keep => None,
@@ -55,14 +56,15 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
         },
         request_id: (!facts.id_kept).then_some(&facts.id[..]),
         websocket: request.wants_websocket(),
+        into_grpc: own_type.is_some(),
         edits: &[],
     };
     let mut out = OutBuf::take();
-    if values.is_none() && timeout.is_none() {
+    if values.is_none() && timeout.is_none() && own_type.is_none() {
         write_request(&mut out, &request, &edit);
     } else {
         let values = values.unwrap_or_default();
-        let mut edits = field_edits(&route.request_edits, &values, &text);
+        let mut edits = field_edits(&route.request_edits, &values, own_type, &text);
         edits.extend(timeout.map(|left| FieldEdit::Set {
             name: grpc::TIMEOUT,
             value: &text[left],
@@ -135,27 +137,32 @@ fn expand(exchange: &Exchange<'_>, edits: &[EditPlan], text: &mut Vec<u8>) -> Op
     Some(values)
 }
 
+/// `own_type`: the content type of a call that is translated. It comes first: a route that sets the field has its way.
 fn field_edits<'t>(
     edits: &'t [EditPlan],
     values: &Values,
+    own_type: Option<Range<usize>>,
     text: &'t [u8],
 ) -> SmallVec<[FieldEdit<'t>; 8]> {
     let with_value = edits.iter().zip(values);
-    with_value
-        .map(|(edit, range)| match edit {
-            EditPlan::Set { name, .. } => FieldEdit::Set {
-                name: name.as_bytes(),
-                value: &text[range.clone()],
-            },
-            EditPlan::Add { name, .. } => FieldEdit::Add {
-                name: name.as_bytes(),
-                value: &text[range.clone()],
-            },
-            EditPlan::Remove { name } => FieldEdit::Remove {
-                name: name.as_bytes(),
-            },
-        })
-        .collect()
+    let own_type = own_type.map(|range| FieldEdit::Set {
+        name: grpc_web::CONTENT_TYPE,
+        value: &text[range],
+    });
+    let of_route = with_value.map(|(edit, range)| match edit {
+        EditPlan::Set { name, .. } => FieldEdit::Set {
+            name: name.as_bytes(),
+            value: &text[range.clone()],
+        },
+        EditPlan::Add { name, .. } => FieldEdit::Add {
+            name: name.as_bytes(),
+            value: &text[range.clone()],
+        },
+        EditPlan::Remove { name } => FieldEdit::Remove {
+            name: name.as_bytes(),
+        },
+    });
+    own_type.into_iter().chain(of_route).collect()
 }
 
 /// The final response's head for the client. `framing` is how its body will be sent.
@@ -169,12 +176,14 @@ pub(crate) fn response(
     text.clear();
     let plan = exchange.plan.clone();
     let route = &plan.plan.routes[admitted.route()];
-    let out = match expand(exchange, &route.response_edits, &mut text) {
-        None => write(exchange, framing, connection, false, &[]),
-        Some(values) => {
-            let edits = field_edits(&route.response_edits, &values, &text);
-            write(exchange, framing, connection, false, &edits)
-        }
+    let values = expand(exchange, &route.response_edits, &mut text);
+    let own_type = grpc_web::put_answer_type(exchange, &mut text);
+    let out = if values.is_none() && own_type.is_none() {
+        write(exchange, framing, connection, false, &[])
+    } else {
+        let values = values.unwrap_or_default();
+        let edits = field_edits(&route.response_edits, &values, own_type, &text);
+        write(exchange, framing, connection, false, &edits)
     };
     exchange.facts_mut().text = text;
     out

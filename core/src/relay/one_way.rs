@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 use ringway_io::{OutBuf, Tap};
 use ringway_protocols::websocket::{Frames, going_away, going_away_masked};
 
-use super::body::{PumpEnd, Traffic, put};
+use super::body::{PumpEnd, put};
 use super::side::{Sink, Source};
 use super::stream_body::from_broken;
+use super::traffic::Traffic;
 use crate::http2::Octets;
 use crate::lane::Lane;
 

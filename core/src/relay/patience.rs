@@ -6,7 +6,7 @@ use std::task::Context;
 
 use ringway_io::{self as io, Alarm};
 
-use super::body::Traffic;
+use super::traffic::Traffic;
 use crate::flow::After;
 use crate::link::Link;
 use crate::plan::Timeouts;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use ringway_io::OutBuf;
 
-use super::body::Traffic;
+use super::traffic::Traffic;
 use crate::http2::{Sending, Stream};
 use crate::link::Link;
 

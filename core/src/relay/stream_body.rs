@@ -5,11 +5,13 @@ use std::future::poll_fn;
 use std::io::Write as _;
 
 use ringway_io::OutBuf;
+use ringway_protocols::grpc::Status;
 use ringway_protocols::http1::ChunkFault;
 use ringway_protocols::http2::{self, hpack::Fields};
 
-use super::body::{Body, BodyFault, Output, PumpEnd, Traffic, put};
+use super::body::{Body, BodyFault, LAST_CHUNK, Output, PumpEnd, put};
 use super::side::Sink;
+use super::traffic::Traffic;
 use crate::grpc;
 use crate::http2::{Fault, Octets, Stream};
 
@@ -26,17 +28,23 @@ pub(super) async fn pump(
     while let Some(data) = next(from, to, traffic).await? {
         traffic.note_touched();
         let n = data.len();
-        body.count(n).map_err(PumpEnd::Fault)?;
+        let (data, counts) = match body.translation() {
+            None => (data, n),
+            Some(translation) => translation.piece(data).map_err(PumpEnd::Fault)?,
+        };
+        body.count(counts).map_err(PumpEnd::Fault)?;
         traffic.count(body.payload());
-        if n > 0 {
+        if !data.is_empty() {
             while !to.has_room(PIECE_SEGMENTS) {
                 to.flush(traffic).await?;
             }
             put_piece(body.output(), data, to);
             traffic.note_piece();
-            if from.is_at_end() {
+            match body.translation() {
+                Some(translation) => traffic.set_gap(translation.gap()),
                 // Known with the last piece: both leave in one frame.
-                to.end();
+                None if from.is_at_end() => to.end(),
+                None => {}
             }
             // A peer that takes it slowly keeps its sender's window shut.
             if !to.is_empty() {
@@ -48,7 +56,7 @@ pub(super) async fn pump(
     }
     let trailers = from.take_trailers();
     body.note_grpc_status(trailers.as_ref().and_then(grpc::status_in));
-    let ended = end(body.output(), trailers.as_ref(), to, traffic).await;
+    let ended = end(body, trailers.as_ref(), to, traffic).await;
     trailers
         .into_iter()
         .for_each(|fields| from.give_back(fields));
@@ -88,31 +96,44 @@ fn put_piece(output: Output, data: Octets, to: Sink<'_>) {
     match (to, output) {
         (Sink::Http1(_), Output::Chunked) => {
             let mut out = OutBuf::take();
-            // Writing to a buffer in memory cannot fail.
-            let _ = write!(*out, "{:x}\r\n", data.len());
-            out.extend_from_slice(data.bytes());
-            out.extend_from_slice(b"\r\n");
+            put_chunk(&mut out, data.bytes());
             put(to, out);
         }
         _ => put(to, data),
     }
 }
 
+/// Append a chunk with these octets, which are some.
+pub(super) fn put_chunk(out: &mut OutBuf, octets: &[u8]) {
+    // Writing to a buffer in memory cannot fail.
+    let _ = write!(**out, "{:x}\r\n", octets.len());
+    out.extend_from_slice(octets);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// The end of the body, with its trailers.
 async fn end(
-    output: Output,
+    body: &mut Body,
     trailers: Option<&Fields>,
     to: Sink<'_>,
     traffic: &Traffic<'_>,
 ) -> Result<(), PumpEnd> {
     let mut lines = OutBuf::take();
-    let chunked = output == Output::Chunked && matches!(to, Sink::Http1(_));
+    let chunked = body.output() == Output::Chunked && matches!(to, Sink::Http1(_));
     if chunked {
-        lines.extend_from_slice(b"0\r\n");
+        lines.extend_from_slice(LAST_CHUNK);
     }
+    let begin = lines.len();
     if let Some(trailers) = trailers {
         http2::write_trailers(&mut lines, trailers.regular())
             .map_err(|_| PumpEnd::Fault(BodyFault::Chunk(ChunkFault::TrailerField)))?;
+    }
+    if let Some(translation) = body.translation() {
+        let end = translation.end(&lines[begin..]).map_err(PumpEnd::Fault)?;
+        if let Some((frame, status)) = end {
+            lines.truncate(begin);
+            put_last(body, frame, status, to, traffic).await?;
+        }
     }
     if chunked {
         lines.extend_from_slice(b"\r\n");
@@ -124,4 +145,28 @@ async fn end(
         to.put_trailers(&lines);
     }
     Ok(to.finish(traffic).await?)
+}
+
+/// The last message of an answer of gRPC-Web, if there is one to be sent.
+async fn put_last(
+    body: &mut Body,
+    frame: OutBuf,
+    status: Option<Status>,
+    to: Sink<'_>,
+    traffic: &Traffic<'_>,
+) -> Result<(), PumpEnd> {
+    if status.is_some() {
+        body.note_grpc_status(status);
+    }
+    if frame.is_empty() {
+        return Ok(());
+    }
+    body.count(frame.len()).map_err(PumpEnd::Fault)?;
+    traffic.count(body.payload());
+    while !to.has_room(PIECE_SEGMENTS) {
+        to.flush(traffic).await?;
+    }
+    put_piece(body.output(), frame.into(), to);
+    traffic.set_gap(None);
+    Ok(())
 }

@@ -12,12 +12,13 @@ use ringway_protocols::http2::frame::Reason;
 use ringway_protocols::websocket::{self, Accept};
 
 use super::answer_head::Behind;
-use super::body::{PumpEnd, Traffic};
+use super::body::PumpEnd;
 use super::endings::Broken;
 use super::framed::{Answered, Asked, Failure, answer, put, put_back};
 use super::one_way::Way;
 use super::patience::Progress;
 use super::side::{Sink, Source};
+use super::traffic::Traffic;
 use super::{head, raw};
 use crate::answer::Reply;
 use crate::exchange::Exchange;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ringway_config::{IdentityMatch, Match, PathMatch, ValueMatch};
-use ringway_protocols::grpc;
+use ringway_config::{Calls, IdentityMatch, Match, PathMatch, ValueMatch};
+use ringway_protocols::{grpc, grpc_web};
 
 use super::captures::Captures;
 use super::fields::Ask;
@@ -19,8 +19,7 @@ pub(crate) struct Conditions {
     paths: Vec<PathTest>,
     fields: Vec<(Box<[u8]>, ValueTest)>,
     query: Vec<(Box<[u8]>, ValueTest)>,
-    /// Calls of gRPC alone.
-    grpc: bool,
+    calls: Calls,
     /// Some regex captures what the route uses.
     captures: bool,
 }
@@ -98,7 +97,7 @@ impl Conditions {
             paths,
             fields,
             query: query.collect(),
-            grpc: matches.grpc,
+            calls: matches.calls,
             captures,
         }
     }
@@ -136,7 +135,7 @@ impl Conditions {
                 || ask
                     .identity
                     .is_some_and(|id| self.identities.iter().any(|i| is(i, id))))
-            && (!self.grpc || is_call(ask))
+            && self.is_call(ask)
             && self
                 .fields
                 .iter()
@@ -144,6 +143,18 @@ impl Conditions {
             && self.query.iter().all(|(name, test)| {
                 any_pair(ask, name, &mut |value| test.holds_decoded(value, decoded))
             })
+    }
+
+    /// Whether it is a call of the kind that is asked for.
+    fn is_call(&self, ask: &Ask<'_>) -> bool {
+        let also_web = match self.calls {
+            Calls::Unasked => return true,
+            Calls::Grpc => false,
+            Calls::GrpcOrWeb => true,
+        };
+        any_value(ask, b"content-type", &mut |value| {
+            grpc::is_call(ask.method, value) || (also_web && grpc_web::is_call(ask.method, value))
+        })
     }
 
     /// Keep what the regexes capture from a request for which the conditions hold. Of several paths the first that
@@ -185,13 +196,6 @@ fn is(wanted: &IdentityMatch, identity: &str) -> bool {
             .strip_prefix(prefix.as_str())
             .is_some_and(|below| !below.is_empty()),
     }
-}
-
-/// Whether it is a call of gRPC.
-fn is_call(ask: &Ask<'_>) -> bool {
-    any_value(ask, b"content-type", &mut |value| {
-        grpc::is_call(ask.method, value)
-    })
 }
 
 /// Whether a value of the field `name` passes.

@@ -88,6 +88,7 @@ pub(super) fn route(matches: Match, sets: &str) -> Route {
         timeouts: timeouts(),
         body_limit: None,
         allow: None,
+        grpc_web: false,
     }
 }
 

@@ -399,7 +399,7 @@ fn generated_route(random: &mut Random) -> Route {
         },
         hosts: random.some(ROUTE_HOSTS, 3).into_iter().map(host).collect(),
         paths: random.some(ROUTE_PATHS, 2).into_iter().map(path).collect(),
-        grpc: false,
+        calls: ringway_config::Calls::Unasked,
         methods: if random.below(4) == 0 {
             vec![random.one(METHODS).to_owned()]
         } else {

@@ -54,6 +54,8 @@ pub struct RequestEdit<'a> {
     pub request_id: Option<&'a [u8]>,
     /// Keep `Connection: upgrade` + `Upgrade: websocket`; otherwise any Upgrade is stripped.
     pub websocket: bool,
+    /// It becomes a call of gRPC: `TE: trailers` is said whatever the client takes, and no length, since the body may leave in another form.
+    pub into_grpc: bool,
     /// Changes by configuration, after everything else.
     pub edits: &'a [FieldEdit<'a>],
 }

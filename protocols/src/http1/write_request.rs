@@ -7,6 +7,7 @@
 //!   meaning, its framing, its routing or its sender's identity rests on; such a name is ignored.
 //! - `TE` is passed on as `TE: trailers`, if that is among what the client takes, with the `Connection: TE` that RFC 9110 section 10.1.4
 //!   asks for; every other coding is between the client and us. A websocket handshake and an HTTP/1.0 client get none.
+//! - A call that becomes one of gRPC has `TE: trailers` and no Content-Length, whoever its client is; with a body it is chunked.
 //! - `Expect` of an HTTP/1.0 client is dropped: it could not read the 100 (RFC 9110 section 10.1.1).
 //! - `OPTIONS` of an absolute-form without path and query becomes `OPTIONS *` (RFC 9112 section 3.2.4).
 //! - A field that imitates one the proxy decides about, with `_` for `-`, is dropped (nginx drops every `_`, which loses more).
@@ -132,7 +133,7 @@ impl Writer<'_> {
             Known::Host => {
                 self.edit.host.is_none() && self.request.head.target.form != Form::Absolute
             }
-            Known::ContentLength if !self.written.framing => {
+            Known::ContentLength if !self.written.framing && !self.edit.into_grpc => {
                 self.written.framing = is_shortest(field.value.of(bytes));
                 self.written.framing
             }
@@ -205,6 +206,9 @@ impl Writer<'_> {
             return;
         }
         match self.request.framing() {
+            BodyFraming::Length(_) if self.edit.into_grpc => {
+                put_field(out, b"Transfer-Encoding", b"chunked");
+            }
             BodyFraming::Length(length) => put_number_field(out, name, length),
             BodyFraming::Chunked => put_field(out, name, b"chunked"),
             BodyFraming::None | BodyFraming::UntilClose => {}
@@ -213,8 +217,13 @@ impl Writer<'_> {
 
     fn put_te(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
         let passes = !self.edit.websocket && self.request.version() != Version::Http10;
-        if passes && !self.written.te && takes_trailers(value) {
-            self.written.te = true;
+        if passes && takes_trailers(value) {
+            self.put_te_trailers(out, name);
+        }
+    }
+
+    fn put_te_trailers(&mut self, out: &mut Vec<u8>, name: &[u8]) {
+        if !std::mem::replace(&mut self.written.te, true) {
             put_field(out, name, b"trailers");
             put(out, b"Connection: TE\r\n");
         }
@@ -329,6 +338,9 @@ impl Writer<'_> {
         }
         if !self.written.via && fresh(Known::Via, b"via") {
             put_via(out, self.request.version(), self.edit.via);
+        }
+        if self.edit.into_grpc {
+            self.put_te_trailers(out, b"TE");
         }
     }
 }

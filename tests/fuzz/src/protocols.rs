@@ -63,6 +63,7 @@ pub fn request_head(input: &[u8]) {
         },
         request_id: Some(b"0195"),
         websocket: request.wants_websocket(),
+        into_grpc: false,
         edits: &[FieldEdit::Set {
             name: b"x-set",
             value: b"1\r\nContent-Length: 5",
