@@ -5,13 +5,14 @@ use crate::{request, web};
 use bytes::Bytes;
 use h2::Reason;
 use http::Response;
+use ringway_tests::frames::{END_HEADERS, END_STREAM, Frames, kind};
 use ringway_tests::http2::{asking, get, pause, wait_for};
 use ringway_tests::{
     Client, Gate, Http2Client, Http2Origin, Manners, Origin, PATIENCE, Proxy, Setup, both_drivers,
     until,
 };
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -63,6 +64,61 @@ both_drivers! {
         let proxy = Setup::on(io).workers(1).start(&to(origin.address(), ""));
         ask_at_once(proxy.web(), 20);
         assert_eq!(origin.connections(), 5);
+    }
+
+    fn one_connection_waits_for_a_peer_that_takes_none(io) {
+        let (allow, allowed) = std::sync::mpsc::channel();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
+        let origin = std::thread::spawn(move || {
+            let (socket, _) = listener.accept().expect("the proxy comes");
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut frames = Frames::serve_with(socket, &[(3, 0)]);
+            allowed.recv().expect("the word to go on");
+            // The requests have waited, and no other connection has come for them.
+            listener.set_nonblocking(true).expect("O_NONBLOCK");
+            if listener.accept().is_ok() {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            frames.send(kind::SETTINGS, 0, 0, &[&3u16.to_be_bytes()[..], &100u32.to_be_bytes()].concat());
+            let mut left = 4;
+            while left > 0 {
+                let asked = frames.until("a request", |f| f.kind == kind::HEADERS);
+                frames.send(kind::HEADERS, END_STREAM | END_HEADERS, asked.stream, &[0x88]);
+                left -= 1;
+            }
+            frames.rest();
+        });
+        let proxy = Setup::on(io).workers(1).start(&to(address, ""));
+        let web = proxy.web();
+        let asking: Vec<_> = (0..4).map(|_| std::thread::spawn(move || Client::connect(web).get("/").status)).collect();
+        until("four requests that wait", PATIENCE, || {
+            (proxy.metrics().sum("ringway_endpoint_active_requests", &[]) >= 4.0).then_some(())
+        });
+        allow.send(()).expect("the origin waits");
+        for asking in asking {
+            assert_eq!(asking.join().expect("a client"), 200);
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+        drop(proxy);
+        origin.join().expect("the origin is content");
+    }
+
+    fn a_peer_that_never_takes_any_is_given_up(io) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let origin = std::thread::spawn(move || {
+            let (socket, _) = listener.accept().expect("the proxy comes");
+            Frames::serve_with(socket, &[(3, 0)]).rest();
+            listener.set_nonblocking(true).expect("O_NONBLOCK");
+            assert!(listener.accept().is_err(), "one connection for one request");
+        });
+        let proxy = Setup::on(io).workers(1).start(&to(address, "timeouts = { connect = \"300ms\" }"));
+        assert_eq!(Client::connect(proxy.web()).get("/").status, 503);
+        proxy.await_access("why", |line| line["reason"].as_str().is_some_and(|why| why.contains("takes no requests")));
+        origin.join().expect("the origin is content");
     }
 
     fn a_connection_that_goes_away_is_replaced(io) {

@@ -133,6 +133,13 @@ pub fn get_block(path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     block(&[&pseudo, fields].concat())
 }
 
+fn listed(settings: &[(u16, u32)]) -> Vec<u8> {
+    let pairs = settings.iter();
+    pairs
+        .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
+        .collect()
+}
+
 /// A connection.
 pub struct Frames {
     socket: Socket,
@@ -159,12 +166,17 @@ impl Frames {
 
     /// The other side of it: take a client's preface and SETTINGS on a connection that it has opened, and send ours.
     pub fn serve(socket: TcpStream) -> Frames {
+        Frames::serve_with(socket, &[])
+    }
+
+    /// The same with these SETTINGS.
+    pub fn serve_with(socket: TcpStream, settings: &[(u16, u32)]) -> Frames {
         let mut frames = Frames::over(socket);
         let preface = frames.take(PREFACE.len()).expect("a preface");
         assert_eq!(preface, PREFACE);
         let first = frames.read().expect("SETTINGS of the client");
         assert_eq!((first.kind, first.flags), (kind::SETTINGS, 0), "{first:?}");
-        frames.send(kind::SETTINGS, 0, 0, &[]);
+        frames.send(kind::SETTINGS, 0, 0, &listed(settings));
         frames.send(kind::SETTINGS, END_STREAM, 0, &[]);
         frames
     }
@@ -192,12 +204,8 @@ impl Frames {
 
     /// The same on a connection that stands.
     pub fn begin(&mut self, settings: &[(u16, u32)]) {
-        let mut payload = Vec::new();
-        for (id, value) in settings {
-            payload.extend(id.to_be_bytes());
-            payload.extend(value.to_be_bytes());
-        }
-        self.send_octets(&[PREFACE, &frame(kind::SETTINGS, 0, 0, &payload)].concat());
+        let first = frame(kind::SETTINGS, 0, 0, &listed(settings));
+        self.send_octets(&[PREFACE, &first].concat());
         let first = self.read().expect("SETTINGS of the proxy");
         assert_eq!((first.kind, first.flags), (kind::SETTINGS, 0), "{first:?}");
         self.send(kind::SETTINGS, END_STREAM, 0, &[]);

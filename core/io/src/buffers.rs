@@ -97,14 +97,14 @@ impl Pool {
         self.free.borrow_mut().push(bid);
     }
 
-    /// A lent buffer came back with `len` bytes in it. `None` when the kernel names a buffer that is not out.
+    /// A lent buffer came back with `len` bytes in it. `None` when the kernel names a buffer that is not out. `copy`: they may have to wait long.
     #[inline]
-    pub(crate) fn received(&self, bid: u16, len: u32) -> Option<Buf> {
+    pub(crate) fn received(&self, bid: u16, len: u32, copy: bool) -> Option<Buf> {
         let refs = self.refs.get(usize::from(bid))?;
         if refs.get() != 0 || len > self.size {
             return None;
         }
-        if self.is_scarce()
+        if (copy || self.is_scarce())
             && let Some(copy) = Buf::copied(self.bytes(bid, len))
         {
             self.unlend(bid);

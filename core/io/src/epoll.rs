@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use crate::counters;
 use crate::driver::{Driver, Io};
 use crate::errno;
-use crate::slot::{Slot, flag};
+use crate::slot::{Ahead, PIECE, Slot, flag};
 use crate::socket;
 use crate::token::{Kind, Token};
 use crate::tx::Shape;
@@ -223,7 +223,11 @@ impl Io {
         let Some(bid) = w.pool.lend() else {
             return self.starve(w, index);
         };
-        let size = w.pool.size();
+        let copy = slot.ahead == Ahead::Piece;
+        let size = match slot.ahead {
+            Ahead::Piece => PIECE.min(w.pool.size()),
+            Ahead::Quota | Ahead::Buffer => w.pool.size(),
+        };
         let n = loop {
             // SAFETY: a lent buffer of `size` bytes, which nobody else refers to.
             let n = unsafe {
@@ -244,7 +248,7 @@ impl Io {
             if (n as u32) < size && !slot.has(flag::RDHUP) {
                 slot.clear(flag::READABLE);
             }
-            if let Some(buf) = w.pool.received(bid, n as u32) {
+            if let Some(buf) = w.pool.received(bid, n as u32, copy) {
                 self.push_rx(w, index, buf);
             }
             return;

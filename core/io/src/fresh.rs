@@ -78,7 +78,7 @@ impl FreshBuf {
                 let (bid, epoch) = (*bid, *epoch);
                 // The pool's from here on.
                 self.place = Place::Own(Vec::new());
-                of(epoch, |w| w.pool.received(bid, len as u32)).flatten()
+                of(epoch, |w| w.pool.received(bid, len as u32, false)).flatten()
             }
         }
     }

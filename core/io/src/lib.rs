@@ -57,6 +57,7 @@ pub use pin::{allowed_cpus, without_huge_pages};
 pub use probe::{Probe, UringFeatures, probe};
 pub use pump::{Tap, tunnel, tunnel_seen};
 pub use segment::{OutBuf, Segment};
+pub use slot::Ahead;
 pub use socket::{is_local, transparent};
 pub use stream::Stream;
 pub use task::{next_turn, spawn, turn, yield_now};

@@ -9,7 +9,7 @@ use crate::buffers::Buf;
 use crate::counters;
 use crate::driver::{Driver, Io, Rx, remember};
 use crate::errno;
-use crate::slot::flag;
+use crate::slot::{Ahead, flag};
 use crate::worker::Worker;
 
 impl Io {
@@ -72,7 +72,8 @@ impl Io {
         let slot = self.slots.at(index);
         let buf = slot.rx.pop_front(&mut self.spill)?;
         slot.rx_bytes = slot.rx_bytes.saturating_sub(buf.len() as u32);
-        if !slot.has(flag::RX_ARMED) {
+        // Where little is to be kept, nothing more is asked for before somebody waits.
+        if !slot.has(flag::RX_ARMED) && slot.ahead == Ahead::Quota {
             self.want_recv(w, index);
         }
         Some(buf)
@@ -82,6 +83,14 @@ impl Io {
         let slot = self.slots.at(index);
         slot.rx_bytes = slot.rx_bytes.saturating_add(buf.len() as u32);
         slot.rx.push_front(buf, &mut self.spill);
+    }
+
+    pub(crate) fn read_ahead(&mut self, index: u32, ahead: Ahead) {
+        let slot = self.slots.at(index);
+        let before = std::mem::replace(&mut slot.ahead, ahead);
+        if ahead == Ahead::Piece && before != ahead {
+            self.cancel_recv(index);
+        }
     }
 
     /// Bytes came in.

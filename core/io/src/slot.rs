@@ -198,13 +198,27 @@ impl SpillPool {
     }
 }
 
+/// How much of a socket's bytes may be received before somebody takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    /// The worker's quota.
+    Quota,
+    /// A receive buffer, and nothing before somebody waits for it: whoever takes it may have to keep it for long.
+    Buffer,
+    /// The same, with at most [`PIECE`] bytes in memory of their own.
+    Piece,
+}
+
+/// Bytes that are received at a time where only a piece is wanted: most heads fit, and many may wait.
+pub(crate) const PIECE: u32 = 4 * 1024;
+
 /// One socket (or one sleep, which has no descriptor).
 pub(crate) struct Slot {
     pub(crate) fd: Option<OwnedFd>,
     pub(crate) generation: u32,
     pub(crate) flags: u32,
-    /// What waits unread is one receive buffer at most, not the quota.
-    pub(crate) little: bool,
+    /// How much may wait unread.
+    pub(crate) ahead: Ahead,
     /// Operations that still owe their last completion.
     pub(crate) inflight: u32,
     /// Sticky errors of the two directions, 0 for none.
@@ -240,7 +254,7 @@ impl Slot {
             fd: None,
             generation: 0,
             flags: 0,
-            little: false,
+            ahead: Ahead::Quota,
             inflight: 0,
             rx_errno: 0,
             tx_errno: 0,
@@ -360,7 +374,7 @@ impl SlotTable {
         let slot = self.at(index);
         // A freed slot may still be linked in the wheel; its link and generation stay.
         slot.flags = slot.flags & flag::IN_WHEEL | flag::LIVE;
-        slot.little = false;
+        slot.ahead = Ahead::Quota;
         index
     }
 
@@ -407,11 +421,11 @@ mod tests {
     fn what_a_socket_asked_for_ends_with_it() {
         let mut slots = SlotTable::new();
         let index = slots.allocate();
-        slots.at(index).little = true;
+        slots.at(index).ahead = Ahead::Piece;
         slots.at(index).set(flag::RX_EOF);
         slots.free(index);
         assert_eq!(slots.allocate(), index, "the last freed is used first");
         let slot = slots.at(index);
-        assert!(!slot.little && !slot.has(flag::RX_EOF));
+        assert!(slot.ahead == Ahead::Quota && !slot.has(flag::RX_EOF));
     }
 }

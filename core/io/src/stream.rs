@@ -15,7 +15,7 @@ use crate::buffers::Buf;
 use crate::driver::{Io, Rx};
 use crate::errno;
 use crate::segment::Segment;
-use crate::slot::flag;
+use crate::slot::{Ahead, flag};
 use crate::socket;
 use crate::tx;
 use crate::worker::{Worker, with_worker};
@@ -112,11 +112,10 @@ impl Stream {
         }
     }
 
-    /// Whether only one receive buffer of bytes may wait unread, where what is received may have to wait long. Holds from the next time
-    /// that the kernel is told how much it may bring.
-    pub fn receive_little(&self, little: bool) {
-        self.owner
-            .io(|_, io, index| io.slots.at(index).little = little);
+    /// How much may be received before it is taken. Holds from the next time that the kernel is told how much it may bring; where only a piece is
+    /// wanted and more was asked for, that is taken back.
+    pub fn read_ahead(&self, ahead: Ahead) {
+        self.owner.io(|_, io, index| io.read_ahead(index, ahead));
     }
 
     /// Ready when `recv` would not wait: data, end, error or deadline. Consumes nothing; errors are told by `recv` too.

@@ -63,6 +63,7 @@ impl Inner {
     }
 
     fn decode(&mut self, block: &[u8]) -> Result<(), Reason> {
+        self.share.decoded(block.len());
         let decoded = self
             .decoder
             .decode(block, &mut self.fields, HEADER_LIST as usize, FIELDS);

@@ -116,6 +116,9 @@ impl Inner {
             }
         }
         state.unreleased += n as u32;
+        if self.role == Role::Client {
+            self.release(n as u32);
+        }
         let last = state.data.back_mut();
         if !last.is_some_and(|last| last.take_in(&piece)) {
             state.data.push_back(piece);

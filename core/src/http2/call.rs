@@ -34,6 +34,11 @@ impl Call {
         &self.stream
     }
 
+    /// Its head is far too large.
+    pub(crate) fn overdone(&self) {
+        self.watch.overdone();
+    }
+
     /// A piece of a small message was passed on.
     pub(crate) fn passed(&self) {
         self.watch.passed();
@@ -48,7 +53,7 @@ impl Call {
                 match self.stream.poll_data(cx) {
                     Poll::Ready(Ok(Some(piece))) if piece.len() <= most => {
                         most -= piece.len();
-                        self.stream.release(piece.len());
+                        self.stream.release(piece.len(), None);
                     }
                     // Too much, or the end of the body or of the stream.
                     Poll::Ready(_) => return Poll::Ready(()),

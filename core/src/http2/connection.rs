@@ -14,12 +14,14 @@ use rustc_hash::FxHashMap;
 use super::held::Held;
 use super::out::Out;
 use super::receiving::Reader;
+use super::share::Share;
 use super::stream::{Fault, State, Stream};
 use super::window::Window;
-use super::{CONNECTION_WINDOW, HEADER_LIST, STREAM_WINDOW, STREAMS, Watch};
+use super::{
+    CONNECTION_WINDOW, Growth, HEADER_LIST, MOST_AHEAD, STREAM_WINDOW, STREAMS, UPSTREAM_WINDOW,
+    Watch,
+};
 
-/// Buffers that one connection reads before others have their turn.
-const BUFFERS_PER_TURN: usize = 16;
 /// The size of the table of fields that a peer's encoder may use (RFC 7541 section 4.2); the default.
 const TABLE: usize = 4096;
 /// Lists of fields that are kept for the next heads.
@@ -105,9 +107,14 @@ pub(super) struct Inner {
     held: u32,
     /// Streams that the client has opened, and that nobody has yet.
     pub(super) fresh: VecDeque<Rc<Stream>>,
+    pub(super) share: Share,
     recent: VecDeque<u32>,
     pub(super) window: Window,
+    /// To an upstream: what windows of streams have grown by.
+    growth: Option<Rc<Growth>>,
     pub(super) send_window: i64,
+    /// With a client: what upstreams may bring for its streams, beyond what each may have.
+    promised: u32,
     /// Streams that wait for the connection's window, or for room.
     pub(super) waiting: VecDeque<Rc<Stream>>,
     pub(super) out: Out,
@@ -125,19 +132,23 @@ pub(super) struct Inner {
 impl Connection {
     /// With a client, which begins with its preface.
     pub(crate) fn server(held: Held, watch: Rc<Watch>) -> Rc<Connection> {
-        Connection::new(held, Some(watch), Role::Server)
+        Connection::new(held, Some(watch), None)
     }
 
-    /// With a server.
-    pub(crate) fn client(held: Held) -> Rc<Connection> {
-        Connection::new(held, None, Role::Client)
+    /// With a server. `growth`: of all upstreams of the worker.
+    pub(crate) fn client(held: Held, growth: Rc<Growth>) -> Rc<Connection> {
+        Connection::new(held, None, Some(growth))
     }
 
-    fn new(held: Held, watch: Option<Rc<Watch>>, role: Role) -> Rc<Connection> {
+    fn new(held: Held, watch: Option<Rc<Watch>>, growth: Option<Rc<Growth>>) -> Rc<Connection> {
+        let (role, window) = match growth {
+            None => (Role::Server, STREAM_WINDOW),
+            Some(_) => (Role::Client, UPSTREAM_WINDOW),
+        };
         let mut out = Out::default();
         out.write(|out| {
             let mut settings = vec![
-                (setting::INITIAL_WINDOW_SIZE, STREAM_WINDOW),
+                (setting::INITIAL_WINDOW_SIZE, window),
                 (setting::MAX_HEADER_LIST_SIZE, HEADER_LIST),
             ];
             match role {
@@ -166,9 +177,12 @@ impl Connection {
             newest: 0,
             held: 0,
             fresh: VecDeque::new(),
+            share: Share::default(),
             recent: VecDeque::new(),
             window: Window::new(CONNECTION_WINDOW),
+            growth,
             send_window: frame::WINDOW.into(),
+            promised: 0,
             waiting: VecDeque::new(),
             out,
             leaving: Leaving::No,
@@ -190,7 +204,7 @@ impl Connection {
         let mut inner = self.inner.borrow_mut();
         inner.waker.get_or_insert_with(|| cx.waker().clone());
         inner.awake = true;
-        for _ in 0..BUFFERS_PER_TURN {
+        loop {
             let flushed = match self.poll_flush(&mut inner, cx) {
                 Ok(flushed) => flushed,
                 Err(error) => return Poll::Ready(inner.end(Fault::Io(error.kind()))),
@@ -203,9 +217,15 @@ impl Connection {
                 inner.awake = false;
                 return Poll::Pending;
             }
+            if !inner.share.may_read() {
+                inner.awake = false;
+                inner.share.wait(cx);
+                return Poll::Pending;
+            }
             let received = self.held.link().poll_recv(cx);
             match received {
                 Poll::Ready(Ok(Some(buf))) => {
+                    inner.share.read();
                     if let Some(watch) = &self.watch
                         && !watch.lets_in(&buf)
                     {
@@ -229,8 +249,6 @@ impl Connection {
                 }
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// Give the link what it takes; true if that was all. Then there is room for others.
@@ -291,9 +309,13 @@ impl Connection {
         self.inner.borrow().held > 0
     }
 
-    /// Streams that the client has opened.
-    pub(crate) fn accept(&self) -> Option<Rc<Stream>> {
+    /// Streams that the client has opened, as many as one turn may begin.
+    pub(crate) fn accept(&self, cx: &Context<'_>) -> Option<Rc<Stream>> {
         let mut inner = self.inner.borrow_mut();
+        if !inner.fresh.is_empty() && !inner.share.may_begin() {
+            inner.share.wait(cx);
+            return None;
+        }
         let stream = inner.fresh.pop_front()?;
         inner.held += 1;
         Some(stream)
@@ -337,7 +359,7 @@ impl Connection {
         };
         inner.newest = id;
         inner.held += 1;
-        let stream = Rc::new(Stream::new(id, self, STREAM_WINDOW, inner.peer.window));
+        let stream = Rc::new(Stream::new(id, self, UPSTREAM_WINDOW, inner.peer.window));
         {
             let mut state = stream.state.borrow_mut();
             (state.sent_all, state.bodyless) = (ends, bodyless);
@@ -385,6 +407,42 @@ impl Inner {
     pub(super) fn release(&mut self, n: u32) {
         if let Some(opened) = self.window.release(n) {
             self.write(|out| frame::put_window_update(out, 0, opened));
+        }
+    }
+
+    /// The same of a stream's body. To an upstream the connection's window is opened by what has come: what a client does not take must not
+    /// keep others waiting, and their own windows bound what comes.
+    pub(super) fn passed_on(&mut self, n: u32) {
+        if self.role == Role::Server {
+            self.release(n);
+        }
+    }
+
+    /// What a window may grow by of what it wants.
+    pub(super) fn grown_by(&self, wanted: u32) -> u32 {
+        match &self.growth {
+            None => wanted,
+            Some(growth) => growth.take(wanted),
+        }
+    }
+
+    /// A stream that had a window of this size is over.
+    pub(super) fn shrink(&self, size: u32) {
+        if let Some(growth) = &self.growth {
+            growth.give_back(size - UPSTREAM_WINDOW);
+        }
+    }
+
+    /// What may be promised to this stream, with what it was promised; None: that is not ours to decide.
+    pub(super) fn promises_left(&self, state: &State) -> Option<u32> {
+        let others = self.promised - state.promised;
+        (self.role == Role::Server).then(|| MOST_AHEAD.saturating_sub(others))
+    }
+
+    pub(super) fn promise(&mut self, state: &mut State, n: u32) {
+        if self.role == Role::Server {
+            self.promised = self.promised - state.promised + n;
+            state.promised = n;
         }
     }
 

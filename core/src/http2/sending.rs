@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use ringway_io::OutBuf;
+use ringway_io::{Ahead, OutBuf};
 
 use super::{Octets, Stream, heads};
 
@@ -144,6 +144,21 @@ impl Sending {
             End::Trailers(lines) => self.send_trailers(&lines),
         };
         Poll::Ready(sent)
+    }
+
+    /// How much may be received for it, see [`Stream::read_ahead`].
+    pub(crate) fn read_ahead(&self) -> Option<Ahead> {
+        self.stream.read_ahead()
+    }
+
+    /// See [`Stream::window_left`].
+    pub(crate) fn window_left(&self) -> Option<u32> {
+        self.stream.window_left()
+    }
+
+    /// See [`Stream::note_window`].
+    pub(crate) fn note_window(&self, size: u32) {
+        self.stream.note_window(size);
     }
 
     /// Ready when the peer has reset the stream, or the connection has ended.

@@ -7,13 +7,18 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use ringway_io::Segment;
+use ringway_io::{Ahead, Segment};
 use ringway_protocols::http2::frame::{self, Reason};
 use ringway_protocols::http2::hpack::{Encoder, Fields};
 
 use super::connection::{Connection, Role};
 use super::window::Window;
-use super::{MOST_STREAM_WINDOW, Octets};
+use super::{MOST_STREAM_WINDOW, Octets, UPSTREAM_WINDOW};
+
+/// What is received of an upstream's own connection at a time.
+const BUFFER: u32 = 16 * 1024;
+/// Not where a stream's window has less than this.
+const LEAST_ROOM: i64 = 8 * 1024;
 
 /// Why a stream, or its connection, ended before it was whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +77,8 @@ pub(super) struct State {
     /// Nobody has it any more.
     pub(super) left: bool,
     pub(super) window: Window,
+    /// Of a client's: what its upstream may bring before it can be sent, beyond what is everybody's.
+    pub(super) promised: u32,
     pub(super) send_window: i64,
     /// Stands among those that wait for room on the connection.
     pub(super) waits: bool,
@@ -130,6 +137,7 @@ impl Stream {
                 fault: None,
                 left: false,
                 window: Window::new(window),
+                promised: 0,
                 send_window: send_window.into(),
                 waits: false,
                 rest: None,
@@ -187,23 +195,27 @@ impl Stream {
         state.received_all && state.data.is_empty() && state.trailers.is_none()
     }
 
-    /// So much of the body was passed on.
-    pub(crate) fn release(&self, n: usize) {
+    /// So much of the body was passed on. Its window may grow to `most`, as far as its receiver's connection has a say in it; how large it is now.
+    pub(crate) fn release(&self, n: usize, most: Option<u32>) -> u32 {
         let n = u32::try_from(n).unwrap_or(u32::MAX);
         let mut inner = self.connection.inner.borrow_mut();
         let mut state = self.state.borrow_mut();
         let n = n.min(state.unreleased);
         state.unreleased -= n;
-        inner.release(n);
+        inner.passed_on(n);
         if state.received_all || state.fault.is_some() {
-            return;
+            return state.window.size();
         }
         let Some(opened) = state.window.release(n) else {
-            return;
+            return state.window.size();
         };
+        let most = most.map_or(MOST_STREAM_WINDOW, |most| most.min(MOST_STREAM_WINDOW));
         let keeps_up = state.data.is_empty();
-        let more = keeps_up.then(|| state.window.grow(MOST_STREAM_WINDOW));
-        inner.write(|out| frame::put_window_update(out, self.id, opened + more.unwrap_or(0)));
+        let wanted = if keeps_up { state.window.more(most) } else { 0 };
+        let more = inner.grown_by(wanted);
+        state.window.grow(more);
+        inner.write(|out| frame::put_window_update(out, self.id, opened + more));
+        state.window.size()
     }
 }
 
@@ -263,6 +275,34 @@ impl Stream {
         Poll::Pending
     }
 
+    /// Of a client's: how much may be received for it of an upstream's connection of its own; None: of an upstream's.
+    pub(crate) fn read_ahead(&self) -> Option<Ahead> {
+        let mut inner = self.connection.inner.borrow_mut();
+        let mut state = self.state.borrow_mut();
+        let left = inner.promises_left(&state)?;
+        let room = state.send_window.min(inner.send_window);
+        let (ahead, promised) = match room >= LEAST_ROOM && left >= BUFFER {
+            true => (Ahead::Buffer, BUFFER),
+            false => (Ahead::Piece, 0),
+        };
+        inner.promise(&mut state, promised);
+        Some(ahead)
+    }
+
+    /// Of a client's: the most that a window of the stream which its answer comes by may have.
+    pub(super) fn window_left(&self) -> Option<u32> {
+        let inner = self.connection.inner.borrow();
+        let left = inner.promises_left(&self.state.borrow())?;
+        Some(UPSTREAM_WINDOW + left)
+    }
+
+    /// The window has this size now.
+    pub(super) fn note_window(&self, size: u32) {
+        let mut inner = self.connection.inner.borrow_mut();
+        let mut state = self.state.borrow_mut();
+        inner.promise(&mut state, size.saturating_sub(UPSTREAM_WINDOW));
+    }
+
     /// Send a whole body, and let the connection see to it: what the windows do not allow yet waits there.
     pub(crate) fn send_rest(self: &Rc<Stream>, mut body: Octets) -> Result<(), Fault> {
         let mut inner = self.connection.inner.borrow_mut();
@@ -306,7 +346,9 @@ impl Stream {
         inner.left();
         state.data.clear();
         // Also what was taken and never passed on, or others on this connection would wait for it.
-        inner.release(std::mem::take(&mut state.unreleased));
+        inner.passed_on(std::mem::take(&mut state.unreleased));
+        inner.promise(&mut state, 0);
+        inner.shrink(state.window.size());
         if state.fault.is_some() || state.is_over() {
             return;
         }

@@ -10,6 +10,8 @@ use ringway_protocols::http2::{Flood, Guard};
 pub(crate) struct Watch {
     guard: RefCell<Guard>,
     flood: Cell<Option<Flood>>,
+    /// Requests that were far too large: their answers bring nothing back.
+    over: Cell<u32>,
 }
 
 impl Watch {
@@ -17,6 +19,7 @@ impl Watch {
         Watch {
             guard: RefCell::new(Guard::new(io::now_ms())),
             flood: Cell::new(None),
+            over: Cell::new(0),
         }
     }
 
@@ -41,7 +44,15 @@ impl Watch {
 
     /// A request was answered in full.
     pub(crate) fn answered(&self) {
+        if let Some(left) = self.over.get().checked_sub(1) {
+            return self.over.set(left);
+        }
         self.guard.borrow_mut().answered();
+    }
+
+    /// A list of fields was cut off where it was too large. It cost its decoding, so that refusing it is no service.
+    pub(crate) fn overdone(&self) {
+        self.over.set(self.over.get() + 1);
     }
 
     /// A piece of a small message was passed on.

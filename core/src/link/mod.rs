@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use ringway_io::{self as io, Buf, Segment, Stream};
+use ringway_io::{self as io, Ahead, Buf, Segment, Stream};
 use ringway_tls::Facts;
 use socket2::SockAddr;
 
@@ -81,9 +81,10 @@ impl Link {
         }
     }
 
-    /// Whether only little may wait unread, see [`Stream::receive_little`].
-    pub(crate) fn receive_little(&self, little: bool) {
-        self.stream.receive_little(little);
+    /// How much may be received before it is taken, see [`Stream::read_ahead`].
+    #[inline]
+    pub(crate) fn read_ahead(&self, ahead: Ahead) {
+        self.stream.read_ahead(ahead);
     }
 
     /// Ready when `recv` would not wait: data, end, error or deadline. Consumes nothing.

@@ -148,6 +148,7 @@ metrics! {
     WORKER_ACCEPTED = counter("ringway_worker_accepted_total", &["worker"], "Connections accepted.");
     WORKER_CONNECTIONS = gauge("ringway_worker_connections", &["worker"], "Client connections that the worker serves now.");
     WORKER_HANDED = counter("ringway_worker_connections_handed_total", &["worker"], "Accepted connections that went, before their first byte, to a worker with clearly fewer.");
+    WORKER_TASK_PANICS = counter("ringway_worker_task_panics_total", &["worker"], "Tasks that ended by a panic: a defect, whose log has the place. Only the connection of that task has ended.");
     WORKER_ACCEPT_ERRORS = counter("ringway_worker_accept_errors_total", &["worker"], "Failed accepts, such as no file descriptors left.");
     WORKER_EXHAUSTED = counter("ringway_worker_buffers_exhausted_total", &["worker"], "Times that no receive buffer was free.");
     WORKER_SQ_FULL = counter("ringway_worker_submission_queue_full_total", &["worker"], "Times that the submission queue was full.");

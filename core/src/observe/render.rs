@@ -48,8 +48,8 @@ pub(super) fn reserved_series(workers: usize) -> usize {
     process + others + workers * WORKER_SERIES
 }
 
-/// Lines of a worker: its driver and 22 counters.
-const WORKER_SERIES: usize = 23;
+/// Lines of a worker: its driver and 23 counters.
+const WORKER_SERIES: usize = 24;
 
 /// The whole page.
 pub(super) fn page(registry: &Registry, gauges: &dyn Gauges) -> String {
@@ -552,7 +552,7 @@ fn workers(page: &mut Page, registry: &Registry) {
     for (_, worker, io) in &running {
         page.sample(&names::WORKER_INFO, &[worker, io.driver], 1);
     }
-    let families: [Column<Counters, u64>; 19] = [
+    let families: [Column<Counters, u64>; 20] = [
         (&names::WORKER_LOOPS, |c| c.loops.load(Relaxed)),
         (&names::WORKER_ENTERS, |c| c.enters.load(Relaxed)),
         (&names::WORKER_COMPLETIONS, |c| c.completions.load(Relaxed)),
@@ -565,6 +565,7 @@ fn workers(page: &mut Page, registry: &Registry) {
         (&names::WORKER_EXHAUSTED, |c| {
             c.buffers_exhausted.load(Relaxed)
         }),
+        (&names::WORKER_TASK_PANICS, |c| c.task_panics.load(Relaxed)),
         (&names::WORKER_SQ_FULL, |c| c.sq_full.load(Relaxed)),
         (&names::WORKER_CQ_OVERFLOW, |c| c.cq_overflow.load(Relaxed)),
         (&names::WORKER_DATAGRAMS_DROPPED, |c| {

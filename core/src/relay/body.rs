@@ -419,6 +419,9 @@ async fn pump_framed(
                             to.flush(traffic).await?;
                             continue;
                         }
+                        if let Some(ahead) = to.read_ahead() {
+                            from.read_ahead(ahead);
+                        }
                         from.recv().await.map_err(PumpEnd::FromBroken)?
                     }
                 };

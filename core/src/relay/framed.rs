@@ -113,7 +113,10 @@ pub(crate) async fn relay(
     let asked = match &upstream {
         Opened::Own(upstream) => {
             // A stream's window may stay shut for long, and there may be many.
-            upstream.stream.receive_little(caller.call().is_some());
+            let ahead = caller.call().and_then(|call| call.stream().read_ahead());
+            upstream
+                .stream
+                .read_ahead(ahead.unwrap_or(io::Ahead::Quota));
             // A fresh or quiet connection has an empty queue.
             let _ = upstream.stream.queue(head);
             upstream.stream.submit();

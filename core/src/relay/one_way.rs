@@ -81,7 +81,7 @@ impl<'x> Way<'x> {
                     if let Source::Http2(stream) = from {
                         traffic.note_piece();
                         // A stream that was reset meanwhile tells it with the next piece.
-                        stream.release(n);
+                        to.release(stream, n);
                     }
                 }
                 Next::Tell => self.tell(to, traffic).await?,
@@ -97,6 +97,9 @@ impl<'x> Way<'x> {
     }
 
     async fn next(&self, from: Source<'_>, to: Sink<'_>) -> Result<Next, PumpEnd> {
+        if let (Source::Http1(link), Some(ahead)) = (from, to.read_ahead()) {
+            link.read_ahead(ahead);
+        }
         let mut waited = false;
         poll_fn(|cx| {
             if let Poll::Ready(next) = poll_octets(from, cx) {

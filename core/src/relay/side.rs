@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use ringway_io::OutBuf;
+use ringway_io::{Ahead, OutBuf};
 
 use super::traffic::Traffic;
 use crate::http2::{Sending, Stream};
@@ -84,6 +84,28 @@ impl Sink<'_> {
         match self {
             Sink::Http1(_) => true,
             Sink::Http2(_) => self.has_room(0),
+        }
+    }
+
+    /// How much may be received for it before it can take it; None: the sender's connection decides.
+    pub(super) fn read_ahead(self) -> Option<Ahead> {
+        match self {
+            Sink::Http1(_) => None,
+            Sink::Http2(sending) => sending.borrow().as_ref()?.read_ahead(),
+        }
+    }
+
+    /// So much of what came by a stream was passed on here: its sender may send more.
+    pub(super) fn release(self, from: &Stream, n: usize) {
+        let most = match self {
+            Sink::Http1(_) => None,
+            Sink::Http2(sending) => sending.borrow().as_ref().and_then(Sending::window_left),
+        };
+        let size = from.release(n, most);
+        if let Sink::Http2(sending) = self
+            && let Some(sending) = &*sending.borrow()
+        {
+            sending.note_window(size);
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) async fn pump(
             }
         }
         // A stream that was reset meanwhile tells it with the next piece.
-        from.release(n);
+        to.release(from, n);
     }
     let trailers = from.take_trailers();
     body.note_grpc_status(trailers.as_ref().and_then(grpc::status_in));

@@ -195,7 +195,7 @@ fn poll_streams(
     first: &mut bool,
 ) -> Poll<()> {
     let ended = connection.poll(cx);
-    while let Some(opened) = connection.accept() {
+    while let Some(opened) = connection.accept(cx) {
         *first = false;
         session.client.term.note_request();
         io::spawn(stream(session.clone(), opened));
@@ -225,7 +225,10 @@ pub(super) fn receive(exchange: &mut Exchange<'_>, call: &Call) -> Result<(), St
         return Err(Stop::NoRequest);
     };
     let written = match fields.is_over() {
-        true => Err(refused(exchange, RequestFault::HeadTooLarge)),
+        true => {
+            call.overdone();
+            Err(refused(exchange, RequestFault::HeadTooLarge))
+        }
         false => write_head(exchange, &fields, stream.is_at_end()),
     };
     stream.give_back(fields);

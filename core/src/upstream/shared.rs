@@ -17,7 +17,7 @@ use super::fresh::{self, OpenFault};
 use super::{Upstream, secure};
 use crate::caller::Who;
 use crate::http2::heads::Asking;
-use crate::http2::{Connection, Driven, Fault, Held, Holder, Sending, Stream};
+use crate::http2::{Connection, Driven, Fault, Growth, Held, Holder, Sending, Stream};
 use crate::lane::{Lane, LanePlan};
 use crate::plan::{Plan, Target};
 use crate::queue;
@@ -41,6 +41,7 @@ pub(crate) struct SharedUpstreams {
     waiting: Vec<(u32, Waker)>,
     /// By [`Target::id`]: where the endpoint may choose, it chose HTTP/1.1 the last time. What a reload makes wrong, the next handshake sets right.
     choose_http1: Vec<bool>,
+    growth: Rc<Growth>,
 }
 
 /// One connection.
@@ -445,19 +446,25 @@ impl Open {
         let header = std::mem::take(&mut upstream.header);
         let gate = upstream.ties.gate.clone();
         let demanded = upstream.demanded.clone();
-        let connection = Driven(Connection::client(Held::Upstream(upstream)));
+        let growth = self.lane.shared_upstreams.borrow().growth.clone();
+        let connection = Driven(Connection::client(Held::Upstream(upstream), growth));
         let alarm = io::Alarm::new();
         alarm.set(self.connect_ms);
-        // Before its SETTINGS have come nobody knows how many streams it takes, nor whether it speaks HTTP/2 at all.
+        // Before its SETTINGS have come nobody knows how many streams it takes, nor whether it speaks HTTP/2 at all. One that takes none may take some
+        // later; another connection would most likely fare no better, so that all wait for this one.
         poll_fn(|cx| {
             let ended = connection.poll(cx);
-            if connection.most_streams().is_some() {
+            let most = connection.most_streams();
+            if most.is_some_and(|most| most > 0) {
                 return Poll::Ready(Ok(()));
             }
             match ended {
                 Poll::Ready(Ok(())) => Poll::Ready(Err(no_http2("it ended the connection"))),
                 Poll::Ready(Err(fault)) => Poll::Ready(Err(no_http2(fault))),
-                Poll::Pending => alarm.poll(cx).map(|()| Err(OpenFault::TimedOut)),
+                Poll::Pending => alarm.poll(cx).map(|()| match most {
+                    None => Err(OpenFault::TimedOut),
+                    Some(_) => Err(takes_none()),
+                }),
             }
         })
         .await?;
@@ -481,6 +488,13 @@ impl Open {
 /// The connection stands, and its peer does not speak HTTP/2.
 fn no_http2(why: impl std::fmt::Display) -> OpenFault {
     OpenFault::Failed(std::io::Error::other(format!("no HTTP/2 there: {why}")))
+}
+
+/// The connection stands, and no stream may be opened on it.
+fn takes_none() -> OpenFault {
+    OpenFault::Failed(std::io::Error::other(
+        "it takes no requests (SETTINGS_MAX_CONCURRENT_STREAMS is 0)",
+    ))
 }
 
 /// Read and write frames until the connection has ended, or nobody needs it any more.

@@ -3,7 +3,7 @@
 use io_uring::{opcode, squeue, types};
 
 use crate::driver::{Driver, Io};
-use crate::slot::flag;
+use crate::slot::{Ahead, PIECE, flag};
 use crate::socket;
 use crate::token::{Kind, Token};
 use crate::tx::Shape;
@@ -31,6 +31,14 @@ pub(crate) fn receive_entry(fd: i32, credit: u32) -> squeue::Entry {
     entry
 }
 
+/// One receive of a piece into a buffer of the ring.
+fn piece_entry(fd: i32) -> squeue::Entry {
+    opcode::Recv::new(types::Fd(fd), std::ptr::null_mut(), PIECE)
+        .buf_group(GROUP)
+        .build()
+        .flags(squeue::Flags::BUFFER_SELECT)
+}
+
 const _: () = assert!(
     std::mem::size_of::<squeue::Entry>() == 64 && std::mem::align_of::<squeue::Entry>() >= 4
 );
@@ -38,7 +46,7 @@ const _: () = assert!(
 impl Io {
     /// Arm the receive of a slot if it may have one. The only place that does.
     ///
-    /// Not while more than half of the quota waits unread, nor, when buffers are scarce or little is wanted, while anything does. An empty queue is
+    /// Not while more than half of the quota waits unread, nor, when buffers are scarce or less is wanted, while anything does. An empty queue is
     /// always armed, starved or at its end.
     #[inline]
     pub(crate) fn want_recv(&mut self, w: &Worker, index: u32) {
@@ -59,7 +67,8 @@ impl Io {
         if slot.rx_bytes > self.quota / 2 || slot.rx.len() >= self.max_views {
             return;
         }
-        let scarce = slot.little || w.pool.free_len() + u.buffers.lent() < w.pool.count() / 4;
+        let scarce =
+            slot.ahead != Ahead::Quota || w.pool.free_len() + u.buffers.lent() < w.pool.count() / 4;
         if scarce && !slot.rx.is_empty() {
             return;
         }
@@ -68,8 +77,12 @@ impl Io {
             (true, false) => self.quota - slot.rx_bytes,
             (true, true) => self.quota.min(w.pool.size()),
         };
-        let entry = receive_entry(slot.raw_fd(), credit)
-            .user_data(Token::new(Kind::Recv, slot.generation, index).0);
+        let fd = slot.raw_fd();
+        let entry = match slot.ahead {
+            Ahead::Piece => piece_entry(fd),
+            Ahead::Quota | Ahead::Buffer => receive_entry(fd, credit),
+        };
+        let entry = entry.user_data(Token::new(Kind::Recv, slot.generation, index).0);
         // SAFETY: points to nothing; the buffer ring outlives every receive (it is closed when nothing is in flight). The descriptor
         // stays open until the slot's last completion.
         unsafe { u.ring.push(&entry) };

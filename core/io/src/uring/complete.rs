@@ -10,7 +10,7 @@ use io_uring::cqueue;
 use crate::counters;
 use crate::driver::{Driver, Io};
 use crate::errno;
-use crate::slot::flag;
+use crate::slot::{Ahead, flag};
 use crate::socket;
 use crate::token::{Kind, Token};
 use crate::uring::arm::ACCEPT_QUEUE;
@@ -144,11 +144,12 @@ impl Io {
     #[inline]
     fn on_recv(&mut self, w: &Worker, index: u32, result: i32, flags: u32) {
         let more = cqueue::more(flags);
+        let copy = self.slots.at(index).ahead == Ahead::Piece;
         let buf = match (cqueue::buffer_select(flags), &mut self.driver) {
             (Some(bid), Driver::Uring(u)) => {
                 u.buffers.used();
                 if result > 0 {
-                    w.pool.received(bid, result as u32)
+                    w.pool.received(bid, result as u32, copy)
                 } else {
                     w.pool.unlend(bid);
                     None
@@ -212,7 +213,7 @@ impl Io {
         };
         let slot = self.slots.at(index);
         let full = slot.rx.len() >= self.max_views
-            || !u.credit && (slot.rx_bytes >= self.quota || slot.little);
+            || !u.credit && (slot.rx_bytes >= self.quota || slot.ahead != Ahead::Quota);
         if full {
             self.cancel_recv(index);
         }
