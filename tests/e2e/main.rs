@@ -21,6 +21,7 @@ mod grpc_web_answers;
 mod http2;
 mod http2_floods;
 mod http2_frames;
+mod http2_noise;
 mod http2_servers;
 mod http2_turns;
 mod http2_upstreams;

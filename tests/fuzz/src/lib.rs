@@ -3,6 +3,7 @@
 //! Not here: finding inputs. Run a target with `RUSTC_BOOTSTRAP=1 cargo fuzz run request_head`, from `tests/fuzz`.
 #![forbid(unsafe_code)]
 
+pub mod http2;
 pub mod l4;
 pub mod protocols;
 pub mod tls;
