@@ -1,6 +1,7 @@
 //! Measurements of Ringway. Each prints figures; none of them judges. Run with `--release`.
 #![forbid(unsafe_code)]
 
+mod attack;
 mod child;
 mod compare;
 mod endless;
@@ -58,6 +59,19 @@ enum What {
     Certificates {
         folder: PathBuf,
     },
+    Attack(attack::Options),
+    #[command(hide = true)]
+    AttackClient {
+        spec: String,
+    },
+    #[command(hide = true)]
+    AttackBystander {
+        address: String,
+    },
+    #[command(hide = true)]
+    AttackOrigin {
+        speaks: String,
+    },
     Runtimes(runtimes::RuntimesArgs),
     Instructions(instructions::InstructionsArgs),
     Spread(spread::Options),
@@ -71,6 +85,10 @@ fn main() -> ExitCode {
         What::Load { spec } => load::make(&spec),
         What::Origin { spec } => origin::serve(&spec),
         What::Certificates { folder } => secured::write(&folder),
+        What::Attack(options) => attack::run(args.ringway.as_deref(), &options),
+        What::AttackClient { spec } => attack::make(&spec),
+        What::AttackBystander { address } => attack::stand_by(&address),
+        What::AttackOrigin { speaks } => attack::serve(&speaks),
         What::Runtimes(args) => runtimes::run(&args),
         What::Instructions(args) => instructions::run(&args),
         What::Spread(options) => spread::spread(args.ringway.as_deref(), &options),

@@ -170,7 +170,7 @@ fn under_load(
     Ok(run)
 }
 
-fn free_port() -> io::Result<SocketAddr> {
+pub(crate) fn free_port() -> io::Result<SocketAddr> {
     // Each run another, so that what the last one left in the kernel does not matter.
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let span = u32::from(PORTS.end - PORTS.start);
@@ -247,7 +247,7 @@ fn first_head(stream: &mut (impl Read + Write), load: &Load) -> io::Result<()> {
 }
 
 /// What a proxy said last, for an error.
-fn last_lines(log: &Path) -> String {
+pub(crate) fn last_lines(log: &Path) -> String {
     const LINES: usize = 8;
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
