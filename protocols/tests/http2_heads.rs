@@ -1,13 +1,15 @@
 //! The smuggling table's HTTP/2 half: which heads are written into the form that both versions share, how they look there, and why the others
-//! are refused. Each head that is written is read by the reader of HTTP/1.1 as well.
+//! are refused. Each head that is taken is read once more as HTTP/1.1 would, which must find the same.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use ringway_protocols::http1::{BodyFraming, HeadLimits, RequestFault, RequestHead, ResponseHead};
+use ringway_protocols::http1::{
+    BodyFraming, HeadLimits, RequestFault, RequestHead, ResponseFault, ResponseHead, Version,
+};
 use ringway_protocols::http2::hpack;
 use ringway_protocols::http2::{
-    HeadFault, Pseudo, host, lines, request_line, status_of, write_request_head,
-    write_response_head, write_trailers, write_websocket_answer, write_websocket_head,
+    Answers, HeadFault, Pseudo, Refused, Unannounced, lines, status_of, take_request,
+    take_response, take_websocket, write_trailers,
 };
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -30,16 +32,51 @@ const GET: Pseudo<'_> = Pseudo {
     protocol: None,
 };
 
+/// The head as text, once the reader of HTTP/1.1 has found the same in it.
+fn taken(
+    head: &RequestHead,
+    out: Vec<u8>,
+    done: Result<(), Refused<RequestFault>>,
+) -> Result<String, Refused<RequestFault>> {
+    if done.is_err() {
+        assert_eq!(out, b"", "a refused head leaves nothing behind");
+    }
+    done?;
+    let mut other = RequestHead::new();
+    assert_eq!(other.parse(&out, &LIMITS), Ok(Some(out.len())));
+    let (ours, read) = (head.view(&out), other.view(&out));
+    assert_eq!(ours.version(), Version::Http2);
+    assert!(ours.fields().eq(read.fields()), "{ours:?} {read:?}");
+    let texts = |r: ringway_protocols::http1::Request<'_>| {
+        let texts = [r.method(), r.target(), r.path(), r.authority()];
+        texts.map(|text| String::from_utf8_lossy(text).into_owned())
+    };
+    assert_eq!(texts(ours), texts(read));
+    assert_eq!(ours.query(), read.query());
+    assert_eq!(ours.framing(), read.framing());
+    assert_eq!(ours.keep_alive(), read.keep_alive());
+    assert_eq!(ours.wants_websocket(), read.wants_websocket());
+    Ok(String::from_utf8(out).unwrap())
+}
+
+fn request(
+    pseudo: &Pseudo<'_>,
+    fields: Fields<'_>,
+    ends: bool,
+) -> Result<String, Refused<RequestFault>> {
+    let (mut head, mut out) = (RequestHead::new(), Vec::new());
+    let done = take_request(&mut head, &mut out, &LIMITS, pseudo, || pairs(fields), ends);
+    taken(&head, out, done)
+}
+
 fn written(pseudo: &Pseudo<'_>, fields: Fields<'_>, ends: bool) -> Result<String, HeadFault> {
-    let mut out = b"before".to_vec();
-    let done = write_request_head(&mut out, pseudo, || pairs(fields), ends);
-    let text = String::from_utf8(out).unwrap();
-    match done {
-        Ok(()) => Ok(text.strip_prefix("before").unwrap().to_owned()),
-        Err(fault) => {
-            assert_eq!(text, "before", "a refused head leaves nothing behind");
-            Err(fault)
-        }
+    request(pseudo, fields, ends).map_err(malformed)
+}
+
+fn malformed<F: std::fmt::Debug>(refused: Refused<F>) -> HeadFault {
+    match refused {
+        Refused::Malformed(fault) => fault,
+        Refused::AsHttp1(fault) => panic!("{fault:?}"),
     }
 }
 
@@ -108,8 +145,7 @@ fn heads_that_are_right_are_written_so() {
         let text = written(pseudo, fields, *ends).unwrap_or_else(|f| panic!("{wanted:?}: {f:?}"));
         assert_eq!(text, *wanted);
         let mut head = RequestHead::new();
-        let read = head.parse(text.as_bytes(), &LIMITS);
-        assert_eq!(read, Ok(Some(text.len())), "{text:?}");
+        head.parse(text.as_bytes(), &LIMITS).unwrap();
         let framing = head.view(text.as_bytes()).framing();
         assert_eq!(framing == BodyFraming::Chunked, text.contains("chunked"));
     }
@@ -121,21 +157,43 @@ const CONNECT: Pseudo<'_> = Pseudo {
 };
 
 fn websocket(pseudo: &Pseudo<'_>, fields: Fields<'_>) -> Result<String, HeadFault> {
-    let mut out = b"before".to_vec();
-    let done = write_websocket_head(
-        &mut out,
-        pseudo,
-        || pairs(fields),
-        b"dGhlIHNhbXBsZSBub25jZQ==",
-    );
-    let text = String::from_utf8(out).unwrap();
-    let text = text.strip_prefix("before").unwrap().to_owned();
-    assert!(
-        done.is_ok() || text.is_empty(),
-        "a refused head leaves nothing behind"
-    );
-    done.map(|()| text)
+    let (mut head, mut out) = (RequestHead::new(), Vec::new());
+    let key = b"dGhlIHNhbXBsZSBub25jZQ==";
+    let done = take_websocket(&mut head, &mut out, &LIMITS, pseudo, || pairs(fields), key);
+    taken(&head, out, done).map_err(malformed)
 }
+
+/// A response's head as text, once the reader of HTTP/1.1 has found the same in it.
+fn response(
+    status: u16,
+    fields: Fields<'_>,
+    answers: Answers<'_>,
+) -> Result<String, Refused<ResponseFault>> {
+    let (mut head, mut out) = (ResponseHead::new(), Vec::new());
+    let done = take_response(&mut head, &mut out, &LIMITS, status, pairs(fields), answers);
+    if done.is_err() {
+        assert_eq!(out, b"", "a refused head leaves nothing behind");
+    }
+    done?;
+    let mut other = ResponseHead::new();
+    let read = other.parse(&out, &LIMITS, answers.to_head);
+    assert_eq!(read, Ok(Some(out.len())));
+    let (ours, read) = (head.view(&out), other.view(&out));
+    assert_eq!(ours.version(), Version::Http2);
+    assert!(ours.fields().eq(read.fields()), "{ours:?} {read:?}");
+    assert_eq!(ours.status(), read.status());
+    assert_eq!(ours.reason(), read.reason());
+    assert_eq!(ours.framing(), read.framing());
+    assert_eq!(ours.keep_alive(), read.keep_alive());
+    assert_eq!(ours.is_websocket_upgrade(), read.is_websocket_upgrade());
+    Ok(String::from_utf8(out).unwrap())
+}
+
+const ANSWERS: Answers<'_> = Answers {
+    unannounced: Unannounced::Chunked,
+    to_head: false,
+    websocket: None,
+};
 
 #[test]
 fn a_websocket_is_written_as_a_handshake() {
@@ -235,38 +293,36 @@ fn a_websocket_that_is_malformed_is_refused() {
 
 #[test]
 fn an_acceptance_is_written_as_a_switch() {
-    let mut out = Vec::new();
     let fields: Fields<'_> = &[
         ("content-length", "0"),
         ("sec-websocket-accept", "of the server"),
         ("sec-websocket-protocol", "chat"),
     ];
-    write_websocket_answer(&mut out, pairs(fields), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=").unwrap();
-    let text = String::from_utf8(out).unwrap();
+    let answers = Answers {
+        websocket: Some(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ..ANSWERS
+    };
+    let text = response(200, fields, answers).unwrap();
     assert_eq!(
         text,
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: chat\r\n\r\n"
     );
     let mut head = ResponseHead::new();
-    assert_eq!(
-        head.parse(text.as_bytes(), &LIMITS, false),
-        Ok(Some(text.len()))
-    );
+    head.parse(text.as_bytes(), &LIMITS, false).unwrap();
     assert!(head.view(text.as_bytes()).is_websocket_upgrade());
-    let mut out = b"before".to_vec();
-    for (fields, fault) in [
+    let refusal = response(403, &[], answers).unwrap();
+    assert!(refusal.starts_with("HTTP/1.1 403 Forbidden\r\n"));
+    let cases: [(Fields<'_>, HeadFault); 2] = [
         (
             &[("transfer-encoding", "chunked")],
             HeadFault::ConnectionField,
         ),
         (&[("x", "a\nb")], HeadFault::FieldValue),
-    ] {
-        assert_eq!(
-            write_websocket_answer(&mut out, pairs(fields), b""),
-            Err(fault)
-        );
-        assert_eq!(out, b"before");
+    ];
+    for (fields, fault) in cases {
+        let refused = response(200, fields, answers);
+        assert_eq!(refused, Err(Refused::Malformed(fault)));
     }
 }
 
@@ -462,36 +518,57 @@ fn what_http1_refuses_is_refused_by_its_reader() {
         ),
     ];
     for (pseudo, fields, fault) in table {
-        let text = written(pseudo, fields, false).unwrap();
-        let read = RequestHead::new().parse(text.as_bytes(), &LIMITS);
-        assert_eq!(read, Err(*fault), "{text:?}");
+        let refused = request(pseudo, fields, false);
+        assert_eq!(refused, Err(Refused::AsHttp1(*fault)), "{fields:?}");
     }
     let many: Vec<(String, String)> = (0..101).map(|n| (format!("x-{n}"), "1".into())).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let text = written(&GET, &many, true).unwrap();
-    let read = RequestHead::new().parse(text.as_bytes(), &LIMITS);
-    assert_eq!(read, Err(RequestFault::TooManyFields));
+    let refused = |pseudo: &Pseudo<'_>, fields: Fields<'_>| match request(pseudo, fields, true) {
+        Err(Refused::AsHttp1(fault)) => fault,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(&GET, &many), RequestFault::TooManyFields);
+    let large = "x".repeat(65_536);
+    assert_eq!(refused(&GET, &[("x", &large)]), RequestFault::HeadTooLarge);
+    let long = format!("/{}", &large[..16_384]);
+    let path = long.as_bytes();
+    assert_eq!(
+        refused(&Pseudo { path, ..GET }, &[]),
+        RequestFault::TargetTooLong
+    );
+    let method = &large.as_bytes()[..65];
+    assert_eq!(
+        refused(&Pseudo { method, ..GET }, &[]),
+        RequestFault::MethodTooLong
+    );
 }
 
 #[test]
 fn responses_are_judged_alike() {
-    let write = |status, fields: Fields<'_>, unannounced: &str| {
-        let mut out = Vec::new();
-        let done = write_response_head(&mut out, status, pairs(fields), unannounced.as_bytes());
-        done.map(|()| String::from_utf8(out).unwrap())
+    let write = |status, fields: Fields<'_>, unannounced| {
+        let answers = Answers {
+            unannounced,
+            ..ANSWERS
+        };
+        response(status, fields, answers).map_err(malformed)
     };
     assert_eq!(
-        write(200, &[("a", "b")], "content-length: 0\r\n").unwrap(),
+        write(200, &[("a", "b")], Unannounced::None).unwrap(),
         "HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 0\r\n\r\n"
     );
     assert_eq!(
-        write(
-            299,
-            &[("content-length", "4"), ("te", "trailers")],
-            "x: y\r\n"
-        )
-        .unwrap(),
+        write(200, &[], Unannounced::Chunked).unwrap(),
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    let fields: Fields<'_> = &[("content-length", "4"), ("te", "trailers")];
+    assert_eq!(
+        write(299, fields, Unannounced::Chunked).unwrap(),
         "HTTP/1.1 299 \r\ncontent-length: 4\r\n\r\n"
+    );
+    let twice: Fields<'_> = &[("content-length", "4"), ("content-length", "5")];
+    assert_eq!(
+        response(200, twice, ANSWERS),
+        Err(Refused::AsHttp1(ResponseFault::ContentLengthRepeated))
     );
     let faults: &[(u16, Fields<'_>, HeadFault)] = &[
         (101, &[], HeadFault::Status),
@@ -507,7 +584,7 @@ fn responses_are_judged_alike() {
     ];
     for (status, fields, fault) in faults {
         assert_eq!(
-            write(*status, fields, ""),
+            write(*status, fields, Unannounced::Nothing),
             Err(*fault),
             "{status} {fields:?}"
         );
@@ -534,9 +611,6 @@ fn trailers_keep_what_may_trail() {
 #[test]
 fn lines_of_our_heads_are_found_again() {
     let head = b"POST /x?y HTTP/1.1\r\nX-A: 1\r\nHost: h:8\r\nConnection: TE\r\nTE: trailers\r\nX-Empty: \r\nTransfer-Encoding: chunked\r\n\r\n";
-    let (method, target) = request_line(head).unwrap();
-    assert_eq!((&head[method], &head[target]), (&b"POST"[..], &b"/x?y"[..]));
-    assert_eq!(&head[host(head).unwrap()], b"h:8");
     let found: Vec<(&[u8], &[u8])> = lines(head, true)
         .map(|line| (&head[line.name], &head[line.value]))
         .collect();
@@ -544,7 +618,6 @@ fn lines_of_our_heads_are_found_again() {
     assert_eq!(found, wanted);
     assert_eq!(lines(b"", true).count(), 0);
     assert_eq!(lines(b"a: b\r\nc: d\r\n", false).count(), 2);
-    assert_eq!(host(b"GET / HTTP/1.1\r\nx: y\r\n\r\n"), None);
 }
 
 /// Fields as they come out of a header block.

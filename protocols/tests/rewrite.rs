@@ -6,6 +6,8 @@
 mod support;
 
 use ringway_protocols::http1::*;
+use ringway_protocols::http2::hpack::{Decoder, Encoder, Fields};
+use ringway_protocols::http2::{Asked, encode_request, encode_response, lines};
 use support::*;
 
 const REQUESTS: &str = include_str!("golden/rewritten_requests.txt");
@@ -108,27 +110,24 @@ fn requests() {
         let mut head = RequestHead::new();
         let parsed = head.parse(&message, &LIMITS);
         assert_eq!(parsed, Ok(Some(message.len())), "{}", case.name);
-        let mut out = Vec::new();
-        write_request(
-            &mut out,
-            &head.view(&message),
-            &RequestEdit {
-                target: word(&words, "target"),
-                host: word(&words, "host"),
-                via: b"rw",
-                forwarded: Forwarded {
-                    trusted: word(&words, "trusted").is_some(),
-                    peer: b"192.0.2.7",
-                    proto: b"http",
-                    port: b"80",
-                    client_cert: None,
-                },
-                request_id: word(&words, "id"),
-                websocket: word(&words, "websocket").is_some(),
-                into_grpc: word(&words, "into_grpc").is_some(),
-                edits: &edits,
+        let edit = RequestEdit {
+            target: word(&words, "target"),
+            host: word(&words, "host"),
+            via: b"rw",
+            forwarded: Forwarded {
+                trusted: word(&words, "trusted").is_some(),
+                peer: b"192.0.2.7",
+                proto: b"http",
+                port: b"80",
+                client_cert: None,
             },
-        );
+            request_id: word(&words, "id"),
+            websocket: word(&words, "websocket").is_some(),
+            into_grpc: word(&words, "into_grpc").is_some(),
+            edits: &edits,
+        };
+        let mut out = Vec::new();
+        write_request(&mut out, &head.view(&message), &edit);
         let expected = match case.expected.strip_suffix('~') {
             Some(start) => format!("{start}{ADDED}"),
             None => case.expected.clone(),
@@ -148,6 +147,32 @@ fn requests() {
             framing => framing,
         };
         assert_eq!(again.view(&out).framing(), framing);
+
+        // As a block it says the same.
+        let asked = Asked {
+            scheme: b"https",
+            websocket: edit.websocket,
+        };
+        let mut block = Vec::new();
+        let to = &mut Encoder::new();
+        encode_request(to, &mut block, &head.view(&message), &edit, asked);
+        let written = again.view(&out);
+        let method = match edit.websocket {
+            true => b"CONNECT",
+            false => written.method(),
+        };
+        let mut wanted = fields([
+            (b":method", method),
+            (b":scheme", b"https"),
+            (b":authority", written.authority()),
+            (b":path", written.target()),
+        ]);
+        wanted.retain(|(name, value)| name != ":authority" || !value.is_empty());
+        if edit.websocket {
+            wanted.extend(fields([(b":protocol", b"websocket")]));
+        }
+        wanted.extend(lines_of(&out, edit.websocket));
+        assert_eq!(decoded(&block), wanted, "{}", case.name);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -169,26 +194,23 @@ fn responses() {
             () if word(&words, "until_close").is_some() => BodyFraming::UntilClose,
             () => response.framing(),
         };
-        let mut out = Vec::new();
-        write_response(
-            &mut out,
-            &response,
-            &ResponseEdit {
-                via: b"rw",
-                client: match word(&words, "old") {
-                    Some(_) => Version::Http10,
-                    None => Version::Http11,
-                },
-                connection: match word(&words, "close") {
-                    Some(_) => ClientConnection::Close,
-                    None => ClientConnection::KeepAlive,
-                },
-                framing,
-                request_id: word(&words, "id"),
-                websocket: word(&words, "websocket").is_some(),
-                edits: &edits,
+        let edit = ResponseEdit {
+            via: b"rw",
+            client: match word(&words, "old") {
+                Some(_) => Version::Http10,
+                None => Version::Http11,
             },
-        );
+            connection: match word(&words, "close") {
+                Some(_) => ClientConnection::Close,
+                None => ClientConnection::KeepAlive,
+            },
+            framing,
+            request_id: word(&words, "id"),
+            websocket: word(&words, "websocket").is_some(),
+            edits: &edits,
+        };
+        let mut out = Vec::new();
+        write_response(&mut out, &response, &edit);
         if escape(&out) != case.expected {
             wrong.push(format!(
                 "{}:\n  {}\n  {}",
@@ -197,8 +219,43 @@ fn responses() {
                 case.expected
             ));
         }
+
+        // As a block it says the same.
+        let mut block = Vec::new();
+        encode_response(&mut Encoder::new(), &mut block, &response, &edit);
+        let status = match response.status() {
+            101 => "200".to_owned(),
+            status => status.to_string(),
+        };
+        let mut wanted = fields([(b":status", status.as_bytes())]);
+        wanted.extend(lines_of(&out, response.status() == 101));
+        assert_eq!(decoded(&block), wanted, "{}", case.name);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+type Text = (String, String);
+
+fn fields<const N: usize>(fields: [(&[u8], &[u8]); N]) -> Vec<Text> {
+    let text = |octets| String::from_utf8_lossy(octets).into_owned();
+    let texts = fields.map(|(name, value)| (text(name).to_ascii_lowercase(), text(value)));
+    texts.to_vec()
+}
+
+/// The fields of a head that HTTP/2 has too.
+fn lines_of(head: &[u8], websocket: bool) -> Vec<Text> {
+    let of_http1 = ["sec-websocket-key", "sec-websocket-accept"];
+    lines(head, true)
+        .flat_map(|line| fields([(&head[line.name], &head[line.value])]))
+        .filter(|(name, _)| !(websocket && of_http1.contains(&&name[..])))
+        .collect()
+}
+
+fn decoded(block: &[u8]) -> Vec<Text> {
+    let mut list = Fields::default();
+    let decoded = Decoder::new(4096).decode(block, &mut list, 1 << 20, 1000);
+    assert_eq!(decoded, Ok(()));
+    list.iter().flat_map(|field| fields([field])).collect()
 }
 
 #[test]

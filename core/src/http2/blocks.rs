@@ -9,7 +9,7 @@ use ringway_protocols::http2::{are_fields, status_of};
 use super::connection::{Connection, Inner, Leaving, Role};
 use super::receiving::kept;
 use super::stream::{State, Stream};
-use super::{FIELDS, HEADER_LIST, STREAM_WINDOW, STREAMS};
+use super::{FIELDS, HEADER_LIST, STREAM_WINDOW, STREAMS, spares};
 
 /// Octets of a header block, as they are sent. As many as those of the list of fields that may come out of it: one that is larger is no honest one.
 const MOST_BLOCK: usize = HEADER_LIST as usize;
@@ -41,8 +41,10 @@ impl Inner {
             return Err(Reason::PROTOCOL_ERROR);
         };
         let whole = head.has(flag::END_HEADERS);
-        let used = self.take_fields();
-        self.spare(used);
+        // What was not taken, since nobody wanted it.
+        if self.fields.list_size() > 0 {
+            spares::give(self.take_fields());
+        }
         if whole && self.reader.block_octets.is_empty() {
             self.reader.block = None;
             self.decode(block)?;
@@ -117,7 +119,7 @@ impl Inner {
             state.length_left = None;
         }
         let fields = self.take_fields();
-        state.heads.push_back(fields);
+        state.heads.push(fields);
         if ends {
             self.end_of_stream(&stream, &mut state);
         }
@@ -147,7 +149,7 @@ impl Inner {
             };
         }
         let fields = self.take_fields();
-        state.heads.push_back(fields);
+        state.heads.push(fields);
         state.wake();
         if ends {
             self.end_of_stream(stream, state);

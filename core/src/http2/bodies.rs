@@ -119,9 +119,9 @@ impl Inner {
         if self.role == Role::Client {
             self.release(n as u32);
         }
-        let last = state.data.back_mut();
+        let last = state.data.last_mut();
         if !last.is_some_and(|last| last.take_in(&piece)) {
-            state.data.push_back(piece);
+            state.data.push(piece);
         }
         state.wake();
     }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use ringway_io::{self as io, Segment};
 use ringway_protocols::http2::frame::Reason;
+use ringway_protocols::http2::hpack::Encoder;
 
 use super::stream::{Holder, Stream};
 use super::{Octets, Sending, Watch, heads};
@@ -70,25 +71,17 @@ impl Call {
     }
 
     /// Send an interim response. False if the stream has ended.
-    pub(crate) fn inform(&self, status: u16, head: &[u8]) -> bool {
-        self.send_head(status, head, false)
+    pub(crate) fn inform(&self, write: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> bool {
+        self.stream.send_head(false, write).is_ok()
     }
 
     /// Send the answer's head; `ends`: it is all of the answer. False if the stream has ended.
-    pub(crate) fn answer(&self, status: u16, head: &[u8], ends: bool) -> bool {
-        let sent = self.send_head(status, head, ends);
-        self.begin(sent, ends)
-    }
-
-    /// The same for the 101 that `write_response` of HTTP/1.1 wrote, as the answer that accepts an extended CONNECT.
-    pub(crate) fn accept_websocket(&self, head: &[u8]) -> bool {
-        let sent = self
-            .stream
-            .send_head(false, |to, out| heads::websocket_answer(head, to, out));
-        self.begin(sent.is_ok(), false)
-    }
-
-    fn begin(&self, sent: bool, ends: bool) -> bool {
+    pub(crate) fn answer(
+        &self,
+        ends: bool,
+        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
+    ) -> bool {
+        let sent = self.stream.send_head(ends, write).is_ok();
         if sent {
             let sending = Sending::new(self.stream.0.clone(), ends);
             self.sending.replace(Some(sending));
@@ -100,14 +93,10 @@ impl Call {
     pub(crate) fn answer_whole(&self, status: u16, head: &[u8], body: Segment) -> bool {
         let body = Octets::from(body);
         let ends = body.is_empty();
-        self.send_head(status, head, ends) && (ends || self.stream.send_rest(body).is_ok())
-    }
-
-    fn send_head(&self, status: u16, head: &[u8], ends: bool) -> bool {
         let sent = self
             .stream
             .send_head(ends, |to, out| heads::response(status, head, to, out));
-        sent.is_ok()
+        sent.is_ok() && (ends || self.stream.send_rest(body).is_ok())
     }
 
     /// End an answer that has begun with these lines for trailers; what of its body is still held is dropped. False if its end was sent.

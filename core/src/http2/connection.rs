@@ -19,15 +19,11 @@ use super::stream::{Fault, State, Stream};
 use super::window::Window;
 use super::{
     CONNECTION_WINDOW, Growth, HEADER_LIST, MOST_AHEAD, STREAM_WINDOW, STREAMS, UPSTREAM_WINDOW,
-    Watch,
+    Watch, spares,
 };
 
 /// The size of the table of fields that a peer's encoder may use (RFC 7541 section 4.2); the default.
 const TABLE: usize = 4096;
-/// Lists of fields that are kept for the next heads.
-const SPARE: usize = 16;
-/// Larger ones are not.
-const SPARE_OCTETS: usize = 4 * 1024;
 /// Streams that we reset, of which frames may still be on their way.
 const RECENT: usize = 1024;
 /// In the PING behind the first goodbye: its answer shows that the client has heard it.
@@ -96,7 +92,6 @@ pub(super) struct Inner {
     pub(super) encoder: Encoder,
     /// The block under way.
     pub(super) fields: Fields,
-    spares: Vec<Fields>,
     pub(super) peer: Settings,
     /// Its SETTINGS have come.
     pub(super) greeted: bool,
@@ -170,7 +165,6 @@ impl Connection {
             decoder: Decoder::new(TABLE),
             encoder: Encoder::new(),
             fields: Fields::default(),
-            spares: Vec::new(),
             peer: Settings::default(),
             greeted: false,
             streams: FxHashMap::default(),
@@ -550,17 +544,8 @@ impl Inner {
         self.waiting.clear();
     }
 
-    /// Lists of fields for heads that come.
-    pub(super) fn spare(&mut self, mut fields: Fields) {
-        if self.spares.len() < SPARE && fields.list_size() <= SPARE_OCTETS {
-            fields.clear();
-            self.spares.push(fields);
-        }
-    }
-
     /// What was decoded last, to be kept.
     pub(super) fn take_fields(&mut self) -> Fields {
-        let next = self.spares.pop().unwrap_or_default();
-        std::mem::replace(&mut self.fields, next)
+        std::mem::replace(&mut self.fields, spares::take())
     }
 }

@@ -1,5 +1,5 @@
 //! HTTP/2 between a link and the exchanges: a connection with its frames and windows (`connection`; in: `receiving`, `blocks`, `bodies`, `window`; out: `writing`, `out`), a stream of it
-//! (`stream`), one direction of a stream with what waits for a window (`sending`, `octets`), what a connection may have of a turn (`share`), heads from the form that both versions share into the fields of a block (`heads`), what an exchange has of its client (`call`), and what a client may send before it is a flood (`watch`).
+//! (`stream`), one direction of a stream with what waits for a window (`sending`, `octets`), what a connection may have of a turn (`share`), heads of our own and trailers (`heads`), memory for those that come (`spares`), what an exchange has of its client (`call`), and what a client may send before it is a flood (`watch`).
 //!
 //! Not here: frames, HPACK and the rules for heads, which have no clock and no link (`ringway_protocols::http2`); the session with a client
 //! (`session::http2`); connections to upstreams (`upstream::shared`).
@@ -8,6 +8,7 @@ mod blocks;
 mod bodies;
 pub(crate) mod call;
 pub(crate) mod connection;
+mod few;
 pub(crate) mod heads;
 mod held;
 mod octets;
@@ -15,6 +16,7 @@ mod out;
 mod receiving;
 pub(crate) mod sending;
 mod share;
+pub(crate) mod spares;
 pub(crate) mod stream;
 mod watch;
 mod window;

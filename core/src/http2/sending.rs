@@ -62,15 +62,11 @@ impl Sending {
     }
 
     /// Nothing comes after what was put but these lines.
-    pub(crate) fn end_with(&mut self, lines: &[u8]) {
+    pub(crate) fn end_with(&mut self, lines: OutBuf) {
         if let End::Open = self.end {
-            self.end = match heads::are_trailers(lines) {
+            self.end = match heads::are_trailers(&lines) {
                 false => End::Body,
-                true => {
-                    let mut kept = OutBuf::take();
-                    kept.extend_from_slice(lines);
-                    End::Trailers(kept)
-                }
+                true => End::Trailers(lines),
             };
         }
     }

@@ -2,7 +2,6 @@
 //! everything that happens on it. Reading and writing frames is the connection's affair.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -12,6 +11,7 @@ use ringway_protocols::http2::frame::{self, Reason};
 use ringway_protocols::http2::hpack::{Encoder, Fields};
 
 use super::connection::{Connection, Role};
+use super::few::Few;
 use super::window::Window;
 use super::{MOST_STREAM_WINDOW, Octets, UPSTREAM_WINDOW};
 
@@ -60,10 +60,10 @@ impl std::fmt::Debug for Stream {
 /// What the connection knows of a stream.
 pub(super) struct State {
     /// Heads that came: a request's, or those of an answer, the last of which may be final.
-    pub(super) heads: VecDeque<Fields>,
+    pub(super) heads: Few<Fields>,
     /// The head that a body belongs to has come.
     pub(super) has_head: bool,
-    pub(super) data: VecDeque<Octets>,
+    pub(super) data: Few<Octets>,
     /// Octets of the body that came and were not released: queued here, or taken and still in somebody's hands.
     pub(super) unreleased: u32,
     pub(super) trailers: Option<Fields>,
@@ -125,9 +125,9 @@ impl Stream {
             id,
             connection: connection.clone(),
             state: RefCell::new(State {
-                heads: VecDeque::new(),
+                heads: Few::new(),
                 has_head: false,
-                data: VecDeque::new(),
+                data: Few::new(),
                 unreleased: 0,
                 trailers: None,
                 length_left: None,
@@ -152,7 +152,7 @@ impl Stream {
     /// The next head.
     pub(crate) fn poll_head(&self, cx: &mut Context<'_>) -> Poll<Result<Fields, Fault>> {
         let mut state = self.state.borrow_mut();
-        match (state.heads.pop_front(), state.fault) {
+        match (state.heads.pop(), state.fault) {
             (Some(head), _) => Poll::Ready(Ok(head)),
             (None, Some(fault)) => Poll::Ready(Err(fault)),
             (None, None) => {
@@ -162,15 +162,10 @@ impl Stream {
         }
     }
 
-    /// A head that was read, for the next one.
-    pub(crate) fn give_back(&self, fields: Fields) {
-        self.connection.inner.borrow_mut().spare(fields);
-    }
-
     /// The next piece of the body; None at its end. Each is to be released.
     pub(crate) fn poll_data(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Octets>, Fault>> {
         let mut state = self.state.borrow_mut();
-        if let Some(piece) = state.data.pop_front() {
+        if let Some(piece) = state.data.pop() {
             return Poll::Ready(Ok(Some(piece)));
         }
         // What came in full did so, whatever ended the stream afterwards.

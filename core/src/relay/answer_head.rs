@@ -6,11 +6,12 @@ use ringway_io::{self as io, Buf};
 use ringway_protocols::http1::ResponseFault;
 use ringway_protocols::http2::frame::Reason;
 use ringway_protocols::http2::hpack::Fields;
-use ringway_protocols::http2::{self, status_of};
+use ringway_protocols::http2::{self, Answers, Refused, Unannounced, status_of};
 
 use super::endings::{Broken, broken_stream, is_reset};
 use super::framed::Asked;
 use crate::exchange::{Exchange, Facts};
+use crate::http2::spares;
 use crate::link::Link;
 use crate::upstream::shared::Question;
 
@@ -53,11 +54,11 @@ async fn receive_frames(
     if taken.is_err() {
         stream.reset(Reason::PROTOCOL_ERROR);
     }
-    stream.give_back(fields);
+    spares::give(fields);
     taken
 }
 
-/// Bring a head into the form that both versions share, and read it there.
+/// Bring a head into the form that both versions share.
 fn take(
     exchange: &mut Exchange<'_>,
     fields: &Fields,
@@ -71,35 +72,29 @@ fn take(
         100..=199 => Behind::Head,
         _ => Behind::Stream,
     };
-    let unannounced: &[u8] = match status {
-        100..=199 | 204 | 304 => b"",
-        _ if to_head => b"",
+    let unannounced = match status {
+        100..=199 | 204 | 304 => Unannounced::Nothing,
+        _ if to_head => Unannounced::Nothing,
         // To a client of HTTP/2 the end of the stream says it, as it did to us.
-        _ if question.stream().is_at_end() && !by_http2 => b"content-length: 0\r\n",
-        _ => b"transfer-encoding: chunked\r\n",
+        _ if question.stream().is_at_end() && !by_http2 => Unannounced::None,
+        _ => Unannounced::Chunked,
     };
     let Facts {
         answer,
         answer_bytes,
         ..
     } = exchange.facts_mut();
-    answer.reset();
     answer_bytes.clear();
-    let written = match question.websocket {
-        Some(accept) if (200..=299).contains(&status) => {
-            http2::write_websocket_answer(answer_bytes, fields.regular(), &accept)
-        }
-        _ => http2::write_response_head(answer_bytes, status, fields.regular(), unannounced),
+    let answers = Answers {
+        unannounced,
+        to_head,
+        websocket: question.websocket.as_ref().map(|accept| &accept[..]),
     };
-    written.map_err(|fault| Broken::UpstreamNonsense(fault.explain()))?;
-    match answer.parse(answer_bytes, &limits, to_head) {
-        Ok(Some(_)) => {
-            answer.came_by_http2();
-            Ok(behind)
-        }
-        // It is whole: it was written just now.
-        Ok(None) => Err(Broken::UpstreamNonsense("its head has no end")),
-        Err(fault) => Err(Broken::UpstreamNonsense(ResponseFault::explain(fault))),
+    let regular = fields.regular();
+    match http2::take_response(answer, answer_bytes, &limits, status, regular, answers) {
+        Ok(()) => Ok(behind),
+        Err(Refused::Malformed(fault)) => Err(Broken::UpstreamNonsense(fault.explain())),
+        Err(Refused::AsHttp1(fault)) => Err(Broken::UpstreamNonsense(fault.explain())),
     }
 }
 

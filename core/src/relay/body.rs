@@ -307,7 +307,7 @@ impl Body {
             out.extend_from_slice(b"\r\n");
             put(to, out);
         } else {
-            to.put_trailers(&out);
+            to.put_trailers(out);
         }
         Ok(n - before)
     }

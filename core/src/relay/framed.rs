@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use ringway_io::{self as io, OutBuf};
 use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version};
+use ringway_protocols::http2;
 
 use super::answer_head::{Behind, receive_head};
 use super::body::{Body, Output, PumpEnd, pump};
@@ -21,7 +22,6 @@ use super::{head, websocket};
 use crate::answer::Reply;
 use crate::exchange::Exchange;
 use crate::flow::{After, Stop};
-use crate::http2::heads::Asking;
 use crate::link::Link;
 use crate::outcome::Flag;
 use crate::policy::{Admitted, limit_of_body};
@@ -108,10 +108,10 @@ pub(crate) async fn relay(
         answering: Cell::new(false),
         cut: Cell::new(After::Abort),
     };
-    let head = head::request(exchange, admitted, upstream.target());
     let mut question = None;
     let asked = match &upstream {
         Opened::Own(upstream) => {
+            let head = head::request(exchange, admitted, &upstream.target);
             // A stream's window may stay shut for long, and there may be many.
             let ahead = caller.call().and_then(|call| call.stream().read_ahead());
             upstream
@@ -123,7 +123,7 @@ pub(crate) async fn relay(
             Asked::Http1(&upstream.stream)
         }
         Opened::Shared(lease) => {
-            let asking = ask(exchange, lease, &head, upload.is_done())?;
+            let asking = ask(exchange, admitted, lease, upload.is_done())?;
             Asked::Http2(question.insert(asking))
         }
     };
@@ -208,22 +208,30 @@ fn upload(exchange: &Exchange<'_>, upstream: &Opened, limit: u64) -> Body {
 /// Ask on a stream of a connection that is shared. `ends`: there is no body.
 fn ask(
     exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
     lease: &Lease,
-    head: &[u8],
     ends: bool,
 ) -> Result<Question, Failure> {
     let websocket = websocket::asked_for(exchange, lease)?;
-    let head = Asking::of(head, lease.scheme());
-    let Some(head) = head.filter(|h| websocket.is_none() || h.has_authority()) else {
+    if websocket.is_some() && exchange.request().authority().is_empty() {
         exchange.note(
             Flag::ClientProtocol,
-            format_args!("the request's target or host cannot be said in HTTP/2"),
+            format_args!("a WebSocket cannot be asked for in HTTP/2 without a host (RFC 8441 4)"),
         );
         return Err(Failure::Stop(
             Reply::closing(400, Flag::ClientProtocol).into(),
         ));
+    }
+    let bodyless = exchange.request().is_head();
+    let asked = http2::Asked {
+        scheme: lease.scheme(),
+        websocket: websocket.is_some(),
     };
-    let asked = lease.ask(&head, ends, exchange.request().is_head(), websocket);
+    let asked = lease.ask(ends, bodyless, websocket, |to, out| {
+        head::with_request(exchange, admitted, lease.target(), |request, edit| {
+            http2::encode_request(to, out, request, edit, asked);
+        });
+    });
     asked.map_err(|_| {
         exchange.note(
             Flag::UpstreamReset,
@@ -369,13 +377,22 @@ async fn download(
     };
     let mut body = Body::new(framing_said, output, u64::MAX);
     let ends = body.is_done() || is_over;
-    let head = head::response(exchange, admitted, framing, connection);
     exchange.facts_mut().note_answer(status);
     grpc::note_head(exchange);
     match exchange.caller.call() {
-        None => put(&client.stream, head, progress).await?,
-        Some(call) if call.answer(status, &head, ends) => {}
-        Some(_) => return Err(Broken::ClientGone),
+        None => {
+            let head = head::response(exchange, admitted, framing, connection);
+            put(&client.stream, head, progress).await?;
+        }
+        Some(call) => {
+            let sent =
+                head::with_response(exchange, admitted, framing, connection, |head, edit| {
+                    call.answer(ends, |to, out| http2::encode_response(to, out, head, edit))
+                });
+            if !sent {
+                return Err(Broken::ClientGone);
+            }
+        }
     }
     if let Some(form) = web {
         let told = exchange
@@ -414,9 +431,10 @@ async fn download(
 async fn inform(exchange: &mut Exchange<'_>, progress: &Progress<'_>) -> Result<(), Broken> {
     let client = &exchange.client.stream;
     if let Some(call) = exchange.caller.call() {
-        let status = answer(exchange).status();
-        let head = head::interim(exchange, false);
-        return match call.inform(status, &head) {
+        let sent = head::with_interim(exchange, false, |head, edit| {
+            call.inform(|to, out| http2::encode_response(to, out, head, edit))
+        });
+        return match sent {
             true => Ok(()),
             false => Err(Broken::ClientGone),
         };

@@ -5,8 +5,8 @@ use std::ops::Range;
 use ringway_config::HostSent;
 use ringway_io::OutBuf;
 use ringway_protocols::http1::{
-    BodyFraming, ClientConnection, FieldEdit, Forwarded, RequestEdit, ResponseEdit, write_request,
-    write_response,
+    BodyFraming, ClientConnection, FieldEdit, Forwarded, Request, RequestEdit, Response,
+    ResponseEdit, write_request, write_response,
 };
 use ringway_protocols::path;
 use smallvec::SmallVec;
@@ -20,8 +20,22 @@ use crate::{grpc, grpc_web};
 /// Where the expanded values of a route's edits stand in the exchange's text.
 type Values = SmallVec<[Range<usize>; 8]>;
 
-/// The request's head for `target`.
+/// The request's head for `target`, as lines.
 pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: &Target) -> OutBuf {
+    let mut out = OutBuf::take();
+    with_request(exchange, admitted, target, |request, edit| {
+        write_request(&mut out, request, edit);
+    });
+    out
+}
+
+/// The request's head for `target`, written by `write`.
+pub(crate) fn with_request(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    target: &Target,
+    write: impl FnOnce(&Request<'_>, &RequestEdit<'_>),
+) {
     let mut text = std::mem::take(&mut exchange.facts_mut().text);
     text.clear();
     let plan = exchange.plan.clone();
@@ -59,9 +73,8 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
         into_grpc: own_type.is_some(),
         edits: &[],
     };
-    let mut out = OutBuf::take();
     if values.is_none() && timeout.is_none() && own_type.is_none() {
-        write_request(&mut out, &request, &edit);
+        write(&request, &edit);
     } else {
         let values = values.unwrap_or_default();
         let mut edits = field_edits(&route.request_edits, &values, own_type, &text);
@@ -70,10 +83,9 @@ pub(crate) fn request(exchange: &mut Exchange<'_>, admitted: &Admitted, target: 
             value: &text[left],
         }));
         edit.edits = &edits;
-        write_request(&mut out, &request, &edit);
+        write(&request, &edit);
     }
     exchange.facts_mut().text = text;
-    out
 }
 
 /// Write the target into `text` if it is not the one received. Decided on the path in normal form: what was matched is what
@@ -165,59 +177,83 @@ fn field_edits<'t>(
     own_type.into_iter().chain(of_route).collect()
 }
 
-/// The final response's head for the client. `framing` is how its body will be sent.
+/// The final response's head for the client, as lines. `framing` is how its body will be sent.
 pub(crate) fn response(
     exchange: &mut Exchange<'_>,
     admitted: &Admitted,
     framing: BodyFraming,
     connection: ClientConnection,
 ) -> OutBuf {
+    let mut out = OutBuf::take();
+    with_response(exchange, admitted, framing, connection, |response, edit| {
+        write_response(&mut out, response, edit)
+    });
+    out
+}
+
+/// The final response's head for the client, written by `write`.
+pub(crate) fn with_response<R>(
+    exchange: &mut Exchange<'_>,
+    admitted: &Admitted,
+    framing: BodyFraming,
+    connection: ClientConnection,
+    write: impl FnOnce(&Response<'_>, &ResponseEdit<'_>) -> R,
+) -> R {
     let mut text = std::mem::take(&mut exchange.facts_mut().text);
     text.clear();
     let plan = exchange.plan.clone();
     let route = &plan.plan.routes[admitted.route()];
     let values = expand(exchange, &route.response_edits, &mut text);
     let own_type = grpc_web::put_answer_type(exchange, &mut text);
-    let out = if values.is_none() && own_type.is_none() {
-        write(exchange, framing, connection, false, &[])
+    let edit = response_edit(exchange, framing, connection, false);
+    let facts = exchange.facts();
+    let received = facts.answer.view(&facts.answer_bytes);
+    let written = if values.is_none() && own_type.is_none() {
+        write(&received, &edit)
     } else {
         let values = values.unwrap_or_default();
         let edits = field_edits(&route.response_edits, &values, own_type, &text);
-        write(exchange, framing, connection, false, &edits)
+        let edits = &edits;
+        write(&received, &ResponseEdit { edits, ..edit })
     };
     exchange.facts_mut().text = text;
+    written
+}
+
+/// The head of an interim response, or of a 101 that switches to `websocket`, as lines. The route's changes are for the final one.
+pub(crate) fn interim(exchange: &Exchange<'_>, websocket: bool) -> OutBuf {
+    let mut out = OutBuf::take();
+    with_interim(exchange, websocket, |response, edit| {
+        write_response(&mut out, response, edit);
+    });
     out
 }
 
-/// The head of an interim response, or of a 101 that switches to `websocket`. The route's changes are for the final one.
-pub(crate) fn interim(exchange: &Exchange<'_>, websocket: bool) -> OutBuf {
-    write(
-        exchange,
-        BodyFraming::None,
-        ClientConnection::KeepAlive,
-        websocket,
-        &[],
-    )
+/// The same, written by `write`.
+pub(crate) fn with_interim<R>(
+    exchange: &Exchange<'_>,
+    websocket: bool,
+    write: impl FnOnce(&Response<'_>, &ResponseEdit<'_>) -> R,
+) -> R {
+    let (framing, connection) = (BodyFraming::None, ClientConnection::KeepAlive);
+    let edit = response_edit(exchange, framing, connection, websocket);
+    let facts = exchange.facts();
+    write(&facts.answer.view(&facts.answer_bytes), &edit)
 }
 
-fn write(
-    exchange: &Exchange<'_>,
+fn response_edit<'x>(
+    exchange: &'x Exchange<'_>,
     framing: BodyFraming,
     connection: ClientConnection,
     websocket: bool,
-    edits: &[FieldEdit<'_>],
-) -> OutBuf {
-    let facts = exchange.facts();
-    let edit = ResponseEdit {
+) -> ResponseEdit<'x> {
+    ResponseEdit {
         via: exchange.plan.plan.via.as_bytes(),
         client: exchange.request().version(),
         connection,
         framing,
         request_id: Some(exchange.id()),
         websocket,
-        edits,
-    };
-    let mut out = OutBuf::take();
-    write_response(&mut out, &facts.answer.view(&facts.answer_bytes), &edit);
-    out
+        edits: &[],
+    }
 }

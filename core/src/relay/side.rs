@@ -149,7 +149,7 @@ impl Sink<'_> {
     }
 
     /// The body ends with trailers, which stand in `lines`; chunked coding is the body's own affair.
-    pub(super) fn put_trailers(self, lines: &OutBuf) {
+    pub(super) fn put_trailers(self, lines: OutBuf) {
         if let Sink::Http2(sending) = self
             && let Some(sending) = &mut *sending.borrow_mut()
         {

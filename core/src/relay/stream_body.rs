@@ -13,7 +13,7 @@ use super::body::{Body, BodyFault, LAST_CHUNK, Output, PumpEnd, put};
 use super::side::Sink;
 use super::traffic::Traffic;
 use crate::grpc;
-use crate::http2::{Fault, Octets, Stream};
+use crate::http2::{Fault, Octets, Stream, spares};
 
 /// Places in the send queue that a piece takes.
 const PIECE_SEGMENTS: usize = 1;
@@ -57,9 +57,7 @@ pub(super) async fn pump(
     let trailers = from.take_trailers();
     body.note_grpc_status(trailers.as_ref().and_then(grpc::status_in));
     let ended = end(body, trailers.as_ref(), to, traffic).await;
-    trailers
-        .into_iter()
-        .for_each(|fields| from.give_back(fields));
+    trailers.into_iter().for_each(spares::give);
     ended
 }
 
@@ -142,7 +140,7 @@ async fn end(
         }
         put(to, lines);
     } else {
-        to.put_trailers(&lines);
+        to.put_trailers(lines);
     }
     Ok(to.finish(traffic).await?)
 }

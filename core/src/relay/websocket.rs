@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use ringway_io as io;
 use ringway_protocols::http1::Response;
-use ringway_protocols::http2::frame::Reason;
+use ringway_protocols::http2::{self, frame::Reason};
 use ringway_protocols::websocket::{self, Accept};
 
 use super::answer_head::Behind;
@@ -94,10 +94,10 @@ pub(super) async fn switch(
             "it switched protocols (101) without being asked to",
         ));
     }
-    let head = head::interim(exchange, true);
     let client = exchange.client;
     let status = match exchange.caller.call() {
         None => {
+            let head = head::interim(exchange, true);
             put(&client.stream, head, progress).await?;
             client.stream.submit();
             101
@@ -109,7 +109,10 @@ pub(super) async fn switch(
                     "its Sec-WebSocket-Accept does not answer the key (RFC 6455 4.1)",
                 ));
             }
-            if !call.accept_websocket(&head) {
+            let accepted = head::with_interim(exchange, true, |head, edit| {
+                call.answer(false, |to, out| http2::encode_response(to, out, head, edit))
+            });
+            if !accepted {
                 return Err(Broken::ClientGone);
             }
             200

@@ -9,7 +9,7 @@ use ringway_io as io;
 use ringway_protocols::http1::RequestFault;
 use ringway_protocols::http2::frame::Reason;
 use ringway_protocols::http2::hpack::Fields;
-use ringway_protocols::http2::{self, HeadFault, Pseudo};
+use ringway_protocols::http2::{self, HeadFault, Pseudo, Refused};
 use ringway_protocols::websocket;
 
 use super::http1::refused;
@@ -18,7 +18,7 @@ use crate::answer::Reply;
 use crate::caller::Caller;
 use crate::exchange::{Exchange, Facts, UNIX_PEER};
 use crate::flow::{self, After, Stop};
-use crate::http2::{Call, Connection, Driven, Fault, Held, Leaving, Stream, Watch};
+use crate::http2::{Call, Connection, Driven, Fault, Held, Leaving, Stream, Watch, spares};
 use crate::lane::{Lane, SessionSeat};
 use crate::observe::ClientTimeout;
 use crate::outcome::Flag;
@@ -215,31 +215,23 @@ async fn stream(session: Rc<Session>, stream: Rc<Stream>) {
     }
 }
 
-/// Bring the head of a stream into the form that both versions share, and have it read by the reader of HTTP/1.1.
+/// Bring the head of a stream into the form that both versions share.
 pub(super) fn receive(exchange: &mut Exchange<'_>, call: &Call) -> Result<(), Stop> {
-    let limits = exchange.listener().limits;
     let stream = call.stream();
     let mut at_once = Context::from_waker(Waker::noop());
     // What was taken back already goes no further.
     let Poll::Ready(Ok(fields)) = stream.poll_head(&mut at_once) else {
         return Err(Stop::NoRequest);
     };
-    let written = match fields.is_over() {
+    let taken = match fields.is_over() {
         true => {
             call.overdone();
             Err(refused(exchange, RequestFault::HeadTooLarge))
         }
-        false => write_head(exchange, &fields, stream.is_at_end()),
+        false => take_head(exchange, &fields, stream.is_at_end()),
     };
-    stream.give_back(fields);
-    written?;
-    let Facts { head, bytes, .. } = exchange.facts_mut();
-    match head.parse(bytes, &limits) {
-        Ok(Some(_)) => head.came_by_http2(),
-        // It was written as a whole: an empty line is at its end.
-        Ok(None) => return Err(malformed(exchange, HeadFault::FieldValue)),
-        Err(fault) => return Err(refused(exchange, fault)),
-    }
+    spares::give(fields);
+    taken?;
     if call.poll_gone(&mut at_once).is_ready() {
         exchange.facts_mut().parsed = true;
         exchange.note_peer();
@@ -253,7 +245,7 @@ pub(super) fn receive(exchange: &mut Exchange<'_>, call: &Call) -> Result<(), St
 }
 
 /// The fields of a request as a head, in the exchange.
-fn write_head(exchange: &mut Exchange<'_>, fields: &Fields, ends: bool) -> Result<(), Stop> {
+fn take_head(exchange: &mut Exchange<'_>, fields: &Fields, ends: bool) -> Result<(), Stop> {
     let pseudo = match Pseudo::of(fields) {
         Ok(pseudo) => pseudo,
         Err(fault) => return Err(malformed(exchange, fault)),
@@ -266,12 +258,17 @@ fn write_head(exchange: &mut Exchange<'_>, fields: &Fields, ends: bool) -> Resul
         }
         Some(_) => return Err(other_protocol(exchange)),
     };
-    let bytes = &mut exchange.facts_mut().bytes;
-    let written = match &key {
-        None => http2::write_request_head(bytes, &pseudo, || fields.regular(), ends),
-        Some(key) => http2::write_websocket_head(bytes, &pseudo, || fields.regular(), key),
+    let limits = exchange.listener().limits;
+    let Facts { head, bytes, .. } = exchange.facts_mut();
+    let regular = || fields.regular();
+    let taken = match &key {
+        None => http2::take_request(head, bytes, &limits, &pseudo, regular, ends),
+        Some(key) => http2::take_websocket(head, bytes, &limits, &pseudo, regular, key),
     };
-    written.map_err(|fault| malformed(exchange, fault))
+    taken.map_err(|refusal| match refusal {
+        Refused::Malformed(fault) => malformed(exchange, fault),
+        Refused::AsHttp1(fault) => refused(exchange, fault),
+    })
 }
 
 /// The Sec-WebSocket-Key with which the handshake goes on by HTTP/1.1.

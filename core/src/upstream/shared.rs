@@ -10,13 +10,13 @@ use std::task::{Poll, Waker};
 use ringway_balancer::Gate;
 use ringway_config::Protocol;
 use ringway_io::{self as io, OutBuf};
+use ringway_protocols::http2::hpack::Encoder;
 use ringway_protocols::websocket;
 use ringway_tls::Connector;
 
 use super::fresh::{self, OpenFault};
 use super::{Upstream, secure};
 use crate::caller::Who;
-use crate::http2::heads::Asking;
 use crate::http2::{Connection, Driven, Fault, Growth, Held, Holder, Sending, Stream};
 use crate::lane::{Lane, LanePlan};
 use crate::plan::{Plan, Target};
@@ -115,21 +115,18 @@ impl Lease {
         self.shared.connection.takes_websocket()
     }
 
-    /// Send a request's head; `ends`: it is all of the request. `bodyless`: its answer has no body. With `websocket` it is an extended CONNECT, and
-    /// neither. An error says that nothing was sent.
+    /// Send the head of a request that `write` writes; `ends`: it is all of the request. `bodyless`: its answer has no body. With `websocket` it is an
+    /// extended CONNECT, and neither. An error says that nothing was sent.
     pub(crate) fn ask(
         &self,
-        head: &Asking<'_>,
         ends: bool,
         bodyless: bool,
         websocket: Option<websocket::Accept>,
+        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
     ) -> Result<Question, Fault> {
         let ends = ends && websocket.is_none();
         let connection = &self.shared.connection;
-        let stream = connection.ask(ends, bodyless, |to, out| match websocket {
-            None => head.write(to, out),
-            Some(_) => head.write_websocket(to, out),
-        })?;
+        let stream = connection.ask(ends, bodyless, write)?;
         Ok(Question {
             sending: RefCell::new(Some(Sending::new(stream.clone(), ends))),
             stream: Holder(stream),

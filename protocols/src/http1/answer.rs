@@ -2,8 +2,9 @@
 //!
 //! Not here: which reply is due; that is the exchange's outcome.
 
-use super::edit::{put, put_foreign_field, put_number_field};
+use super::field::Known;
 use super::octets::put_decimal;
+use super::sink::{HeadSink, Lines, put};
 use super::write_response::put_connection;
 use super::{ClientConnection, Version};
 
@@ -24,14 +25,16 @@ pub fn answer(
     put(out, b" ");
     put(out, reason_phrase(status).as_bytes());
     put(out, b"\r\n");
+    let mut lines = Lines::new(out, b"");
     for (name, value) in fields {
-        put_foreign_field(out, name.as_bytes(), value.as_bytes());
+        lines.foreign(name.as_bytes(), value.as_bytes());
     }
     if has_body {
-        put_number_field(out, b"Content-Length", body.len() as u64);
+        let length = body.len() as u64;
+        lines.number(Known::ContentLength, b"Content-Length", length);
     }
-    put_connection(out, connection, version);
-    put(out, b"\r\n");
+    put_connection(&mut lines, connection, version);
+    lines.end();
     if has_body && !to_head {
         put(out, body);
     }

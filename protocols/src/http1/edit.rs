@@ -1,12 +1,11 @@
-//! What is changed in a head on its way, and the small writings that requests and responses share.
+//! What is changed in a head on its way.
 //!
 //! Not here: the order of a head; see `write_request` and `write_response`.
 
-use std::ops::Range;
-
 use super::field::Known;
-use super::octets::{is_target_octet, is_text, put_decimal};
+use super::octets::is_target_octet;
 use super::scan::target_end;
+use super::sink::{HeadSink, put};
 use super::table::Field;
 use super::{BodyFraming, Version};
 
@@ -134,7 +133,7 @@ impl<'a> Edits<'a> {
     }
 
     /// Write what is set and added, except what a later edit takes away again.
-    pub(crate) fn write(self, out: &mut Vec<u8>) {
+    pub(crate) fn write(self, out: &mut impl HeadSink) {
         for (index, edit) in self.edits.iter().enumerate() {
             let (name, value) = match *edit {
                 FieldEdit::Remove { .. } => continue,
@@ -142,7 +141,7 @@ impl<'a> Edits<'a> {
             };
             let later = self.edits.get(index + 1..).unwrap_or_default();
             if is_editable(Known::of(name)) && !Self::any_replaces(later, name) {
-                put_foreign_field(out, name, value);
+                out.foreign(name, value);
             }
         }
     }
@@ -155,101 +154,6 @@ fn length_bit(length: usize) -> u32 {
 
 fn is_editable(known: Known) -> bool {
     !known.is_ours_alone() && known != Known::Host
-}
-
-#[inline]
-pub(crate) fn put(out: &mut Vec<u8>, text: &[u8]) {
-    out.extend_from_slice(text);
-}
-
-/// A field whose name and value come from a head that was checked.
-#[inline]
-pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    put(out, name);
-    put(out, b": ");
-    put(out, value);
-    put(out, b"\r\n");
-}
-
-/// A field of ours: `prefix` is its name with a colon and a space.
-#[inline]
-pub(crate) fn put_own(out: &mut Vec<u8>, prefix: &[u8], value: &[u8]) {
-    put(out, prefix);
-    put(out, value);
-    put(out, b"\r\n");
-}
-
-/// Writes a head from a received one: neighbouring lines that stay as they are go out in one copy.
-#[derive(Debug)]
-pub(crate) struct HeadWriter<'o, 'b> {
-    out: &'o mut Vec<u8>,
-    bytes: &'b [u8],
-    /// What stays and is not written yet.
-    run: Range<usize>,
-}
-
-impl<'o, 'b> HeadWriter<'o, 'b> {
-    /// `bytes` is the head received.
-    pub(crate) fn new(out: &'o mut Vec<u8>, bytes: &'b [u8]) -> Self {
-        let run = 0..0;
-        HeadWriter { out, bytes, run }
-    }
-
-    /// Received lines, with their CRLF, stay as they are.
-    #[inline]
-    pub(crate) fn keep(&mut self, lines: Range<usize>) {
-        if lines.start != self.run.end {
-            self.write_run();
-            self.run.start = lines.start;
-        }
-        self.run.end = lines.end;
-    }
-
-    /// A received field stays.
-    #[inline(always)]
-    pub(crate) fn keep_field(&mut self, field: &Field) {
-        match field.canonical {
-            true => self.keep(field.name.start()..field.value.end() + 2),
-            false => {
-                let (name, value) = (field.name.of(self.bytes), field.value.of(self.bytes));
-                put_field(self.own(), name, value);
-            }
-        }
-    }
-
-    /// To write something of ours, behind what stays of what was received before.
-    #[inline]
-    pub(crate) fn own(&mut self) -> &mut Vec<u8> {
-        self.write_run();
-        self.out
-    }
-
-    #[inline]
-    fn write_run(&mut self) {
-        if self.run.start < self.run.end {
-            let run = std::mem::take(&mut self.run);
-            put(self.out, self.bytes.get(run).unwrap_or_default());
-        }
-    }
-}
-
-/// A field whose parts come from elsewhere. A control octet in them would be a line of somebody else's making: it becomes a
-/// space in a value, and a field with a name that is no token is left out.
-pub(crate) fn put_foreign_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    if !super::octets::is_token(name) {
-        return;
-    }
-    put(out, name);
-    put(out, b": ");
-    if is_text(value) {
-        put(out, value);
-    } else {
-        out.extend(value.iter().map(|&octet| match octet {
-            0..=0x1f | 0x7f => b' ',
-            _ => octet,
-        }));
-    }
-    put(out, b"\r\n");
 }
 
 /// A target that comes from elsewhere: what may not stand in one is percent-encoded, so it cannot end the request line.
@@ -268,26 +172,4 @@ pub(crate) fn put_foreign_target(out: &mut Vec<u8>, target: &[u8]) {
             out.push(DIGITS[usize::from(octet & 15)]);
         }
     }
-}
-
-/// A field with a number as its value.
-pub(crate) fn put_number_field(out: &mut Vec<u8>, name: &[u8], number: u64) {
-    put(out, name);
-    put(out, b": ");
-    put_decimal(out, number);
-    put(out, b"\r\n");
-}
-
-/// One Via member: the version as received, then our name (RFC 9110 section 7.6.3).
-pub(crate) fn put_via(out: &mut Vec<u8>, version: Version, name: &[u8]) {
-    put(
-        out,
-        match version {
-            Version::Http10 => b"Via: 1.0 ",
-            Version::Http11 => b"Via: 1.1 ",
-            Version::Http2 => b"Via: 2.0 ",
-        },
-    );
-    put(out, name);
-    put(out, b"\r\n");
 }

@@ -18,6 +18,7 @@ mod octets;
 mod request;
 mod response;
 mod scan;
+mod sink;
 mod table;
 mod target;
 mod trailers;
@@ -38,10 +39,17 @@ pub use via::times_seen;
 pub use write_request::write_request;
 pub use write_response::write_response;
 
+/// For another version that writes heads.
+pub(crate) mod head {
+    pub(crate) use super::field::imitates_known;
+    pub(crate) use super::sink::{HeadSink, Own, put_target};
+    pub(crate) use super::table::{Field, FieldTable};
+    pub(crate) use super::write_request::write as write_request;
+    pub(crate) use super::write_response::write as write_response;
+}
+
 pub(crate) use authority::is_authority;
-pub(crate) use octets::{
-    decimal, elements, is_ows, is_text, is_token, is_token_octet, put_decimal,
-};
+pub(crate) use octets::{decimal, elements, is_ows, is_text, is_token, put_decimal, token_table};
 pub(crate) use target::is_target;
 pub(crate) use trailers::may_trail;
 

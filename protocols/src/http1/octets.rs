@@ -2,9 +2,9 @@
 //!
 //! Not here: what a field means.
 
-use super::scan::{plain_end, text_end};
+use super::scan::plain_end;
 
-const fn token_table() -> [bool; 256] {
+pub(crate) const fn token_table() -> [bool; 256] {
     let mut table = [false; 256];
     let mut octet = 0usize;
     while octet < 256 {
@@ -42,10 +42,27 @@ pub(crate) fn is_text_octet(octet: u8) -> bool {
 /// All octets may stand in a field value.
 #[inline]
 pub(crate) fn is_text(text: &[u8]) -> bool {
-    match text.len() {
-        0..16 => text.iter().all(|&octet| is_text_octet(octet)),
-        length => text_end(text, 0) == length,
+    let (words, rest) = text.as_chunks::<8>();
+    let mut odd = words.iter().fold(0, |odd, word| odd | odd_in(*word));
+    if !rest.is_empty() {
+        // The last eight again, where there are so many.
+        match text.last_chunk::<8>() {
+            Some(last) => odd |= odd_in(*last),
+            None => return rest.iter().all(|&octet| is_text_octet(octet)),
+        }
     }
+    odd == 0 || text.iter().all(|&octet| is_text_octet(octet))
+}
+
+/// Not 0 where one of eight octets is a control octet. HTAB is one as well.
+#[inline]
+fn odd_in(octets: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let word = u64::from_ne_bytes(octets);
+    let delete = word ^ (ONES * 0x7f);
+    let below = word.wrapping_sub(ONES * 0x20) & !word;
+    let deletes = delete.wrapping_sub(ONES) & !delete;
+    (below | deletes) & (ONES * 0x80)
 }
 
 /// May stand in a request target: visible ASCII without `#`. Wider than RFC 3986, because browsers do send `|`, `{` or `"`, and
@@ -107,19 +124,36 @@ pub(crate) fn is_shortest(digits: &[u8]) -> bool {
     digits.len() == 1 || digits.first() != Some(&b'0')
 }
 
-/// Append a number in decimal.
-pub(crate) fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        used += 1;
-        if number == 0 {
-            break;
+/// A number in decimal.
+#[derive(Debug)]
+pub(crate) struct Digits {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Digits {
+    pub(crate) fn of(mut number: u64) -> Digits {
+        let mut digits = [0u8; 20];
+        let mut start = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+            start -= 1;
+            if number == 0 {
+                break;
+            }
         }
+        Digits { digits, start }
     }
-    out.extend_from_slice(digits.get(20 - used..).unwrap_or_default());
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.digits.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// Append a number in decimal.
+pub(crate) fn put_decimal(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(Digits::of(number).as_bytes());
 }
 
 /// The first octet from `at` on that may not stand in a token, or the end. Most names are plain.
@@ -132,4 +166,34 @@ pub(crate) fn token_end(bytes: &[u8], at: usize) -> usize {
         end += 1;
     }
     end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_found_as_octet_by_octet() {
+        for length in 0..40 {
+            for octet in 0..=255 {
+                for at in 0..length {
+                    let mut text = vec![b'a'; length];
+                    text[at] = octet;
+                    assert_eq!(
+                        is_text(&text),
+                        is_text_octet(octet),
+                        "{octet} {at} {length}"
+                    );
+                    if length > 1 {
+                        text[(at + 1) % length] = b'\t';
+                        assert_eq!(
+                            is_text(&text),
+                            is_text_octet(octet),
+                            "{octet} {at} {length}"
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

@@ -14,6 +14,7 @@ use super::framing::{self, Claim};
 use super::line::{LineCursor, has_empty_line};
 use super::octets::{decimal, elements, is_token, is_token_octet, token_end};
 use super::scan::{path_end, target_end};
+use super::sink::put;
 use super::table::{FieldTable, Lines, Span};
 use super::target::{self, Form, Target};
 use super::{BodyFraming, HeadLimits, RequestFault, Version, authority};
@@ -183,9 +184,47 @@ impl RequestHead {
         Ok(())
     }
 
-    /// The head that was parsed was written from one of HTTP/2.
-    pub fn came_by_http2(&mut self) {
+    /// Begin a head that another version brought, at the beginning of `out`: its method and its target were checked. Its fields follow by
+    /// [`FieldTable::write`] and an empty line, then [`RequestHead::written`].
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, method: &[u8], target: &[u8]) {
+        self.reset();
+        put(out, method);
+        put(out, b" ");
+        let start = out.len();
+        put(out, target);
+        self.method = Span::new(0, method.len());
+        self.target.whole = Span::new(start, out.len());
+        put(out, b" HTTP/1.1\r\n");
+    }
+
+    /// A head is written: what reading it would judge.
+    pub(crate) fn written(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<(), RequestFault> {
+        let method = self.method.of(bytes);
+        if method.len() > METHOD_MAX {
+            return Err(RequestFault::MethodTooLong);
+        }
+        if method == b"CONNECT" {
+            return Err(RequestFault::ConnectMethod);
+        }
+        let whole = self.target.whole;
+        if whole.len() > limits.target_bytes as usize {
+            return Err(RequestFault::TargetTooLong);
+        }
+        let at = whole.start()..whole.end();
+        let path_end = match memchr::memchr(b'?', whole.of(bytes)) {
+            Some(query) => at.start + query,
+            None => at.end,
+        };
+        self.target = target::read(bytes, at, path_end, method)?;
+        self.table.check_size(bytes, limits)?;
+        self.version = Version::Http11;
+        self.conclude(bytes)?;
         self.version = Version::Http2;
+        Ok(())
     }
 
     /// The head with its bytes: those that the last successful `parse` was given.

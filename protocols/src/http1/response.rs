@@ -8,10 +8,12 @@ use super::connection;
 use super::field::Known;
 use super::framing::{self, Claim};
 use super::line::{LineCursor, blame, has_empty_line};
+use super::octets::put_decimal;
 use super::request::is_websocket;
 use super::scan::text_end;
+use super::sink::put;
 use super::table::{FieldTable, Span};
-use super::{BodyFraming, HeadLimits, ResponseFault, Version};
+use super::{BodyFraming, HeadLimits, ResponseFault, Version, reason_phrase};
 
 /// Where the reason phrase begins, behind its space.
 const REASON: usize = "HTTP/1.1 200 ".len();
@@ -76,15 +78,21 @@ impl ResponseHead {
         }
         let end = self.table.read(bytes, &mut self.cursor, limits)?;
         if end.is_some() {
-            let claim = Claim {
-                version: self.version,
-                content_length: self.table.lines(bytes, Known::ContentLength),
-                transfer_encoding: self.table.lines(bytes, Known::TransferEncoding),
-            };
-            self.framing = framing::of_response(claim, self.status, to_head)?;
-            connection::read(&mut self.table, bytes)?;
+            self.conclude(bytes, to_head)?;
         }
         Ok(end)
+    }
+
+    /// What can only be judged with all fields at hand.
+    fn conclude(&mut self, bytes: &[u8], to_head: bool) -> Result<(), ResponseFault> {
+        let claim = Claim {
+            version: self.version,
+            content_length: self.table.lines(bytes, Known::ContentLength),
+            transfer_encoding: self.table.lines(bytes, Known::TransferEncoding),
+        };
+        self.framing = framing::of_response(claim, self.status, to_head)?;
+        connection::read(&mut self.table, bytes)?;
+        Ok(())
     }
 
     /// The status line. True when it was read.
@@ -130,9 +138,30 @@ impl ResponseHead {
         Some(cr + 2)
     }
 
-    /// The head that was parsed was written from one of HTTP/2.
-    pub fn came_by_http2(&mut self) {
+    /// Begin a head that another version brought, at the beginning of `out`; see [`super::RequestHead::write`].
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, status: u16) {
+        self.reset();
+        self.status = status;
+        put(out, b"HTTP/1.1 ");
+        put_decimal(out, u64::from(status));
+        put(out, b" ");
+        put(out, reason_phrase(status).as_bytes());
+        self.reason = Span::new(REASON, out.len());
+        put(out, b"\r\n");
+    }
+
+    /// A head is written: what reading it would judge.
+    pub(crate) fn written(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+        to_head: bool,
+    ) -> Result<(), ResponseFault> {
+        self.table.check_size(bytes, limits)?;
+        self.version = Version::Http11;
+        self.conclude(bytes, to_head)?;
         self.version = Version::Http2;
+        Ok(())
     }
 
     /// The head with its bytes: those that the last successful `parse` was given.

@@ -6,6 +6,7 @@ use super::HeadLimits;
 use super::connection::ConnectionOptions;
 use super::field::{KNOWN_COUNT, Known, imitates_known};
 use super::line::{FieldLine, LineCursor, LineFault};
+use super::sink::put;
 
 /// A piece of the head, as offsets.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +178,59 @@ impl FieldTable {
             self.note(known, index as u16);
         }
         Ok(())
+    }
+
+    /// What was written is within the limits of what is read.
+    pub(crate) fn check_size(&self, bytes: &[u8], limits: &HeadLimits) -> Result<(), LineFault> {
+        if self.fields.len() > limits.fields as usize {
+            return Err(LineFault::TooManyFields);
+        }
+        match bytes.len() > limits.head_bytes as usize {
+            true => Err(LineFault::TooLarge),
+            false => Ok(()),
+        }
+    }
+
+    /// Write a line behind `out`, and note it here. Name and value were checked; whether there are too many is found out when the head is whole.
+    #[inline]
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, known: Known, name: &[u8], value: &[u8]) {
+        self.write_pieces(out, known, name, std::iter::once(value));
+    }
+
+    /// The field that was written last looks to some like one that is known; see [`imitates_known`].
+    pub(crate) fn mark_imitation(&mut self) {
+        if let Some(last) = self.fields.last_mut() {
+            last.imitates = true;
+        }
+    }
+
+    /// The same as `write`, with a value that is put together.
+    #[inline]
+    pub(crate) fn write_pieces<'a>(
+        &mut self,
+        out: &mut Vec<u8>,
+        known: Known,
+        name: &[u8],
+        value: impl Iterator<Item = &'a [u8]>,
+    ) {
+        let start = out.len();
+        put(out, name);
+        put(out, b": ");
+        let begun = out.len();
+        value.for_each(|piece| put(out, piece));
+        let index = self.fields.len();
+        self.fields.push(Field {
+            name: Span::new(start, begun - 2),
+            value: Span::new(begun, out.len()),
+            known,
+            ends_here: false,
+            imitates: false,
+            canonical: true,
+        });
+        put(out, b"\r\n");
+        if known != Known::Other && index <= usize::from(u16::MAX) {
+            self.note(known, index as u16);
+        }
     }
 
     #[inline]

@@ -2,9 +2,9 @@
 //!
 //! Not here: merging trailers into a head, which is never done.
 
-use super::edit::put_field;
 use super::field::{Known, imitates_known, starts_with};
 use super::line::{FieldLine, LineCursor};
+use super::sink::put_field;
 use super::{ChunkFault, HeadLimits};
 
 /// Parse a trailer section (after the last chunk's line) up to and with the empty line. `Ok(None)`: more is needed. `Ok(Some(n))`:

@@ -13,13 +13,11 @@
 //! - A field that imitates one the proxy decides about, with `_` for `-`, is dropped (nginx drops every `_`, which loses more).
 //! - `Trailer` stays where a trailer section can follow, that is with chunked coding.
 
-use super::edit::{
-    Edits, HeadWriter, put, put_field, put_foreign_field, put_foreign_target, put_number_field,
-    put_own, put_via,
-};
+use super::edit::Edits;
 use super::field::Known;
 use super::octets::{elements, is_shortest, trim_ows};
 use super::request::Request;
+use super::sink::{HeadSink, Lines, Own};
 use super::table::Field;
 use super::target::Form;
 use super::{BodyFraming, RequestEdit, Version};
@@ -27,25 +25,49 @@ use super::{BodyFraming, RequestEdit, Version};
 /// Bytes that we add to a head at most, with names of usual length; a guess that only saves a second allocation.
 const ADDED_BYTES: usize = 512;
 
+const FORWARDED_FOR: Own = Own {
+    known: Known::XForwardedFor,
+    prefix: b"X-Forwarded-For: ",
+    name: b"x-forwarded-for",
+};
+const FORWARDED_PROTO: Own = Own {
+    known: Known::XForwardedProto,
+    prefix: b"X-Forwarded-Proto: ",
+    name: b"x-forwarded-proto",
+};
+const FORWARDED_HOST: Own = Own {
+    known: Known::XForwardedHost,
+    prefix: b"X-Forwarded-Host: ",
+    name: b"x-forwarded-host",
+};
+const FORWARDED_PORT: Own = Own {
+    known: Known::XForwardedPort,
+    prefix: b"X-Forwarded-Port: ",
+    name: b"x-forwarded-port",
+};
+/// Of requests and of responses.
+pub(crate) const REQUEST_ID: Own = Own {
+    known: Known::XRequestId,
+    prefix: b"X-Request-Id: ",
+    name: b"x-request-id",
+};
+const VIA: Own = Own {
+    known: Known::Via,
+    prefix: b"Via: ",
+    name: b"via",
+};
+
 /// Append the upstream's request head to `out`: HTTP/1.1, order and spelling of fields kept, hop-by-hop fields removed
 /// (semantics 38), framing fields as [`Request::framing`] says, ends with the empty line.
 pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdit<'_>) {
-    let head = request.head;
     out.reserve(request.bytes.len().min(head_length(request)) + ADDED_BYTES);
-    let mut lines = HeadWriter::new(out, request.bytes);
-    let line_stays = edit.target.is_none()
-        && head.target.form != Form::Absolute
-        && request.version() != Version::Http10;
-    if line_stays {
-        lines.keep(request.line());
-    } else {
-        let out = lines.own();
-        put(out, request.method());
-        put(out, b" ");
-        put_target(out, request, edit);
-        put(out, b" HTTP/1.1\r\n");
-    }
+    write(&mut Lines::new(out, request.bytes), request, edit);
+}
 
+/// The same, wherever it goes.
+pub(crate) fn write(out: &mut impl HeadSink, request: &Request<'_>, edit: &RequestEdit<'_>) {
+    let head = request.head;
+    out.request(request, edit);
     let mut writer = Writer {
         request,
         edit,
@@ -54,25 +76,19 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdi
         left: Left::of(request),
     };
     if !head.table.has(Known::Host) {
-        writer.put_host(lines.own(), b"Host");
+        writer.put_host(out, b"Host");
     }
     for field in head.table.fields() {
         if writer.stays(field) {
-            lines.keep_field(field);
+            out.keep(field);
         } else if field.known != Known::Other {
             let name = field.name.of(request.bytes);
-            writer.known(
-                lines.own(),
-                field.known,
-                name,
-                field.value.of(request.bytes),
-            );
+            writer.known(out, field.known, name, field.value.of(request.bytes));
         }
     }
-    let out = lines.own();
     writer.rest(out);
     writer.edits.write(out);
-    put(out, b"\r\n");
+    out.end();
 }
 
 /// Bytes up to the end of the last field.
@@ -143,21 +159,21 @@ impl Writer<'_> {
 
     /// A received field that the proxy treats specially and that does not just stay.
     #[inline(never)]
-    fn known(&mut self, out: &mut Vec<u8>, known: Known, name: &[u8], value: &[u8]) {
+    fn known(&mut self, out: &mut impl HeadSink, known: Known, name: &[u8], value: &[u8]) {
         match known {
             Known::Host => self.put_host(out, name),
             Known::ContentLength | Known::TransferEncoding => self.put_framing(out, name),
             Known::Te => self.put_te(out, name, value),
             Known::Upgrade => self.put_upgrade(out, name),
             Known::Trailer if self.request.framing() == BodyFraming::Chunked => {
-                put_field(out, name, value);
+                out.field(known, name, value);
             }
             Known::Expect if self.request.version() == Version::Http10 => {}
             Known::Forwarded if !self.edit.forwarded.trusted => {}
             _ if known.is_hop_by_hop() => {}
             _ if self.edits.takes_away(name, known) => self.mark(known),
             Known::Via => {
-                put_field(out, name, value);
+                out.field(known, name, value);
                 self.left.via -= 1;
                 if self.left.via == 0 {
                     put_via(out, self.request.version(), self.edit.via);
@@ -171,10 +187,10 @@ impl Writer<'_> {
             Known::XForwardedClientCert => self.put_client_cert(out, name),
             Known::XRequestId => self.put_request_id(out, name, value),
             Known::MaxForwards => match self.request.max_forwards() {
-                Some(left) => put_number_field(out, name, left.saturating_sub(1)),
-                None => put_field(out, name, value),
+                Some(left) => out.number(known, name, left.saturating_sub(1)),
+                None => out.field(known, name, value),
             },
-            _ => put_field(out, name, value),
+            _ => out.field(known, name, value),
         }
     }
 
@@ -192,83 +208,78 @@ impl Writer<'_> {
         }
     }
 
-    fn put_host(&self, out: &mut Vec<u8>, name: &[u8]) {
+    fn put_host(&self, out: &mut impl HeadSink, name: &[u8]) {
         match self.edit.host {
-            Some(host) => put_foreign_field(out, name, host),
-            None => put_field(out, name, self.request.authority()),
+            Some(host) => out.foreign(name, host),
+            None => out.field(Known::Host, name, self.request.authority()),
         }
     }
 
     /// One field that says the framing canonically, in the place and spelling of the received one. The framing table lets no
     /// second one come here; that there is one only is not left to it alone.
-    fn put_framing(&mut self, out: &mut Vec<u8>, name: &[u8]) {
+    fn put_framing(&mut self, out: &mut impl HeadSink, name: &[u8]) {
         if std::mem::replace(&mut self.written.framing, true) {
             return;
         }
         match self.request.framing() {
             BodyFraming::Length(_) if self.edit.into_grpc => {
-                put_field(out, b"Transfer-Encoding", b"chunked");
+                out.field(Known::TransferEncoding, b"Transfer-Encoding", b"chunked");
             }
-            BodyFraming::Length(length) => put_number_field(out, name, length),
-            BodyFraming::Chunked => put_field(out, name, b"chunked"),
+            BodyFraming::Length(length) => out.number(Known::ContentLength, name, length),
+            BodyFraming::Chunked => out.field(Known::TransferEncoding, name, b"chunked"),
             BodyFraming::None | BodyFraming::UntilClose => {}
         }
     }
 
-    fn put_te(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    fn put_te(&mut self, out: &mut impl HeadSink, name: &[u8], value: &[u8]) {
         let passes = !self.edit.websocket && self.request.version() != Version::Http10;
         if passes && takes_trailers(value) {
             self.put_te_trailers(out, name);
         }
     }
 
-    fn put_te_trailers(&mut self, out: &mut Vec<u8>, name: &[u8]) {
+    fn put_te_trailers(&mut self, out: &mut impl HeadSink, name: &[u8]) {
         if !std::mem::replace(&mut self.written.te, true) {
-            put_field(out, name, b"trailers");
-            put(out, b"Connection: TE\r\n");
+            out.field(Known::Te, name, b"trailers");
+            out.connection(b"TE");
         }
     }
 
-    fn put_upgrade(&mut self, out: &mut Vec<u8>, name: &[u8]) {
+    fn put_upgrade(&mut self, out: &mut impl HeadSink, name: &[u8]) {
         if self.edit.websocket && !self.written.upgrade {
             self.written.upgrade = true;
-            put_field(out, name, b"websocket");
-            put(out, b"Connection: upgrade\r\n");
+            out.field(Known::Upgrade, name, b"websocket");
+            out.connection(b"upgrade");
         }
     }
 
-    fn put_forwarded_for(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    fn put_forwarded_for(&mut self, out: &mut impl HeadSink, name: &[u8], value: &[u8]) {
         self.left.forwarded_for -= 1;
         if !self.edit.forwarded.trusted {
             if !std::mem::replace(&mut self.written.forwarded_for, true) {
-                put_field(out, name, self.edit.forwarded.peer);
+                out.field(Known::XForwardedFor, name, self.edit.forwarded.peer);
             }
             return;
         }
         if self.left.forwarded_for > 0 {
-            put_field(out, name, value);
+            out.field(Known::XForwardedFor, name, value);
             return;
         }
         self.written.forwarded_for = true;
-        put(out, name);
-        put(out, b": ");
-        if !value.is_empty() {
-            put(out, value);
-            put(out, b", ");
-        }
-        put(out, self.edit.forwarded.peer);
-        put(out, b"\r\n");
+        let comma: &[u8] = if value.is_empty() { b"" } else { b", " };
+        let pieces = [value, comma, self.edit.forwarded.peer];
+        out.pieces(Known::XForwardedFor, name, pieces);
     }
 
     /// -Proto, -Host, -Port: kept from a trusted peer, else replaced once.
-    fn put_forwarded(&mut self, out: &mut Vec<u8>, known: Known, name: &[u8], value: &[u8]) {
+    fn put_forwarded(&mut self, out: &mut impl HeadSink, known: Known, name: &[u8], value: &[u8]) {
         let trusted = self.edit.forwarded.trusted;
         let (ours, written) = self.forwarded(known);
         let first = !std::mem::replace(written, true);
         if trusted {
-            put_field(out, name, value);
+            out.field(known, name, value);
         } else if first && !ours.is_empty() {
-            put_field(out, name, ours);
+            out.field(known, name, ours);
         }
     }
 
@@ -283,58 +294,58 @@ impl Writer<'_> {
     }
 
     /// Ours once, for whatever the client wrote.
-    fn put_client_cert(&mut self, out: &mut Vec<u8>, name: &[u8]) {
+    fn put_client_cert(&mut self, out: &mut impl HeadSink, name: &[u8]) {
         if !std::mem::replace(&mut self.written.client_cert, true)
             && let Some(ours) = self.edit.forwarded.client_cert
         {
-            put_foreign_field(out, name, ours);
+            out.foreign(name, ours);
         }
     }
 
-    fn put_request_id(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    fn put_request_id(&mut self, out: &mut impl HeadSink, name: &[u8], value: &[u8]) {
         let first = !std::mem::replace(&mut self.written.request_id, true);
         match self.edit.request_id {
-            None => put_field(out, name, value),
-            Some(id) if first => put_field(out, name, id),
+            None => out.field(Known::XRequestId, name, value),
+            Some(id) if first => out.field(Known::XRequestId, name, id),
             Some(_) => {}
         }
     }
 
     /// What of ours has found no place among the received fields.
-    fn rest(&mut self, out: &mut Vec<u8>) {
+    fn rest(&mut self, out: &mut impl HeadSink) {
         let edits = self.edits;
         let forwarded = &self.edit.forwarded;
         let fresh = |known, name: &[u8]| !edits.takes_away(name, known);
         if !self.written.forwarded_for && fresh(Known::XForwardedFor, b"x-forwarded-for") {
-            put_own(out, b"X-Forwarded-For: ", forwarded.peer);
+            out.own(FORWARDED_FOR, [forwarded.peer, b""]);
         }
         if !self.written.forwarded_proto && fresh(Known::XForwardedProto, b"x-forwarded-proto") {
-            put_own(out, b"X-Forwarded-Proto: ", forwarded.proto);
+            out.own(FORWARDED_PROTO, [forwarded.proto, b""]);
         }
         let authority = self.request.authority();
         if !self.written.forwarded_host
             && !authority.is_empty()
             && fresh(Known::XForwardedHost, b"x-forwarded-host")
         {
-            put_own(out, b"X-Forwarded-Host: ", authority);
+            out.own(FORWARDED_HOST, [authority, b""]);
         }
         if !self.written.forwarded_port
             && !forwarded.port.is_empty()
             && fresh(Known::XForwardedPort, b"x-forwarded-port")
         {
-            put_own(out, b"X-Forwarded-Port: ", forwarded.port);
+            out.own(FORWARDED_PORT, [forwarded.port, b""]);
         }
         if !self.written.client_cert
             && let Some(ours) = forwarded.client_cert
             && fresh(Known::XForwardedClientCert, b"x-forwarded-client-cert")
         {
-            put_foreign_field(out, b"X-Forwarded-Client-Cert", ours);
+            out.foreign(b"X-Forwarded-Client-Cert", ours);
         }
         if !self.written.request_id
             && let Some(id) = self.edit.request_id
             && fresh(Known::XRequestId, b"x-request-id")
         {
-            put_own(out, b"X-Request-Id: ", id);
+            out.own(REQUEST_ID, [id, b""]);
         }
         if !self.written.via && fresh(Known::Via, b"via") {
             put_via(out, self.request.version(), self.edit.via);
@@ -345,28 +356,14 @@ impl Writer<'_> {
     }
 }
 
-fn put_target(out: &mut Vec<u8>, request: &Request<'_>, edit: &RequestEdit<'_>) {
-    if let Some(target) = edit.target {
-        return put_foreign_target(out, target);
-    }
-    let target = &request.head.target;
-    match target.form {
-        Form::Origin | Form::Asterisk => put(out, request.target()),
-        Form::Absolute if target.path.is_empty() && target.query.is_none() => {
-            let path: &[u8] = match request.method() {
-                b"OPTIONS" => b"*",
-                _ => b"/",
-            };
-            put(out, path);
-        }
-        Form::Absolute => {
-            put(out, request.path());
-            if let Some(query) = request.query() {
-                put(out, b"?");
-                put(out, query);
-            }
-        }
-    }
+/// One Via member: the version as received, then our name (RFC 9110 section 7.6.3).
+pub(crate) fn put_via(out: &mut impl HeadSink, version: Version, name: &[u8]) {
+    let version: &[u8] = match version {
+        Version::Http10 => b"1.0 ",
+        Version::Http11 => b"1.1 ",
+        Version::Http2 => b"2.0 ",
+    };
+    out.own(VIA, [version, name]);
 }
 
 /// `trailers` is among the codings, with whatever weight.

@@ -4,11 +4,13 @@
 //!
 //! The status line always says HTTP/1.1, our own version (RFC 9110 section 6.2); what an HTTP/1.0 client cannot read is not sent to it.
 
-use super::edit::{Edits, HeadWriter, put, put_field, put_number_field, put_via};
+use super::edit::Edits;
 use super::field::Known;
-use super::octets::{decimal, is_shortest, put_decimal};
+use super::octets::{decimal, is_shortest};
 use super::response::Response;
+use super::sink::{HeadSink, Lines};
 use super::table::Field;
+use super::write_request::{REQUEST_ID, put_via};
 use super::{BodyFraming, ClientConnection, ResponseEdit, Version};
 
 /// As in `write_request`.
@@ -18,22 +20,16 @@ const ADDED_BYTES: usize = 256;
 /// [`ResponseEdit::framing`] says (with `None`, a Content-Length stays that describes the body of an answer to HEAD or of a
 /// 304), ends with the empty line. An interim response (1xx) gets neither `Connection` nor X-Request-Id; the final one does.
 pub fn write_response(out: &mut Vec<u8>, response: &Response<'_>, edit: &ResponseEdit<'_>) {
+    let last = response.head.table.fields().last();
+    out.reserve(last.map_or(64, |field| field.value.end()) + ADDED_BYTES);
+    write(&mut Lines::new(out, response.bytes), response, edit);
+}
+
+/// The same, wherever it goes.
+pub(crate) fn write(out: &mut impl HeadSink, response: &Response<'_>, edit: &ResponseEdit<'_>) {
     let table = &response.head.table;
     let edits = Edits::new(edit.edits);
-    let last = table.fields().last();
-    out.reserve(last.map_or(64, |field| field.value.end()) + ADDED_BYTES);
-    let mut lines = HeadWriter::new(out, response.bytes);
-    match response.canonical_line() {
-        Some(line) => lines.keep(line),
-        None => {
-            let out = lines.own();
-            put(out, b"HTTP/1.1 ");
-            put_decimal(out, u64::from(response.status()));
-            put(out, b" ");
-            put(out, response.reason());
-            put(out, b"\r\n");
-        }
-    }
+    out.response(response);
     let mut written = Written::default();
     let mut vias_left = table.count(Known::Via);
     for field in table.fields() {
@@ -42,35 +38,34 @@ pub fn write_response(out: &mut Vec<u8>, response: &Response<'_>, edit: &Respons
             Known::Other if field.ends_here => {}
             Known::ContentLength if !written.framing && length_stays(field, response, edit) => {
                 written.framing = true;
-                lines.keep_field(field);
+                out.keep(field);
             }
             Known::ContentLength | Known::TransferEncoding => {
                 let value = field.value.of(response.bytes);
-                written.put_framing(lines.own(), response, edit, field.known, name(), value);
+                written.put_framing(out, response, edit, field.known, name(), value);
             }
             Known::Upgrade if edit.websocket && response.status() == 101 => {
-                lines.keep_field(field);
+                out.keep(field);
             }
-            Known::Trailer if edit.framing == BodyFraming::Chunked => lines.keep_field(field),
+            Known::Trailer if edit.framing == BodyFraming::Chunked => out.keep(field),
             known if known.is_hop_by_hop() || edits.takes(response.bytes, field) => {}
             Known::XRequestId if edit.request_id.is_some() => {
-                written.put_request_id(lines.own(), edit, name());
+                written.put_request_id(out, edit, name());
             }
             Known::Via => {
-                lines.keep_field(field);
+                out.keep(field);
                 vias_left -= 1;
                 if vias_left == 0 {
                     written.via = true;
-                    put_via(lines.own(), response.version(), edit.via);
+                    put_via(out, response.version(), edit.via);
                 }
             }
-            _ => lines.keep_field(field),
+            _ => out.keep(field),
         }
     }
-    let out = lines.own();
     written.rest(out, response, edit, edits);
     edits.write(out);
-    put(out, b"\r\n");
+    out.end();
 }
 
 /// Content-Length is as we would write it.
@@ -92,7 +87,7 @@ struct Written {
 impl Written {
     fn put_framing(
         &mut self,
-        out: &mut Vec<u8>,
+        out: &mut impl HeadSink,
         response: &Response<'_>,
         edit: &ResponseEdit<'_>,
         known: Known,
@@ -106,54 +101,62 @@ impl Written {
             _ if self.framing => {}
             (BodyFraming::Length(length), Known::ContentLength) => {
                 self.framing = true;
-                put_number_field(out, name, length);
+                out.number(known, name, length);
             }
             (BodyFraming::Chunked, Known::TransferEncoding) => {
                 self.framing = true;
-                put_field(out, name, b"chunked");
+                out.field(known, name, b"chunked");
             }
             (BodyFraming::None, _) if describes => {
                 self.framing = true;
                 if let Some(length) = decimal(value) {
-                    put_number_field(out, name, length);
+                    out.number(known, name, length);
                 }
             }
             _ => {}
         }
     }
 
-    fn put_request_id(&mut self, out: &mut Vec<u8>, edit: &ResponseEdit<'_>, name: &[u8]) {
+    fn put_request_id(&mut self, out: &mut impl HeadSink, edit: &ResponseEdit<'_>, name: &[u8]) {
         if let Some(id) = edit.request_id
             && !std::mem::replace(&mut self.request_id, true)
         {
-            put_field(out, name, id);
+            out.field(Known::XRequestId, name, id);
         }
     }
 
     /// What of ours has found no place among the received fields.
     fn rest(
         &mut self,
-        out: &mut Vec<u8>,
+        out: &mut impl HeadSink,
         response: &Response<'_>,
         edit: &ResponseEdit<'_>,
         edits: Edits<'_>,
     ) {
         if !self.framing {
             match edit.framing {
-                BodyFraming::Length(length) => put_number_field(out, b"Content-Length", length),
-                BodyFraming::Chunked => put_field(out, b"Transfer-Encoding", b"chunked"),
+                BodyFraming::Length(length) => {
+                    out.number(Known::ContentLength, b"Content-Length", length);
+                }
+                BodyFraming::Chunked => {
+                    out.field(Known::TransferEncoding, b"Transfer-Encoding", b"chunked");
+                }
                 BodyFraming::None | BodyFraming::UntilClose => {}
             }
         }
         let interim = response.status() < 200;
-        if !interim && !edits.takes_away(b"x-request-id", Known::XRequestId) {
-            self.put_request_id(out, edit, b"X-Request-Id");
+        if !interim
+            && !self.request_id
+            && let Some(id) = edit.request_id
+            && !edits.takes_away(b"x-request-id", Known::XRequestId)
+        {
+            out.own(REQUEST_ID, [id, b""]);
         }
         if !self.via && !edits.takes_away(b"via", Known::Via) {
             put_via(out, response.version(), edit.via);
         }
         if edit.websocket && response.status() == 101 {
-            put(out, b"Connection: upgrade\r\n");
+            out.connection(b"upgrade");
         } else if !interim {
             put_connection(out, edit.connection, edit.client);
         }
@@ -166,12 +169,16 @@ fn never_has_length(status: u16) -> bool {
 }
 
 /// Persistence is said where it is not the default of the client's version (RFC 9112 section 9.3).
-pub(crate) fn put_connection(out: &mut Vec<u8>, connection: ClientConnection, client: Version) {
+pub(crate) fn put_connection(
+    out: &mut impl HeadSink,
+    connection: ClientConnection,
+    client: Version,
+) {
     match (connection, client) {
         // HTTP/2 has frames for it.
         (_, Version::Http2) => {}
-        (ClientConnection::Close, _) => put(out, b"Connection: close\r\n"),
-        (ClientConnection::KeepAlive, Version::Http10) => put(out, b"Connection: keep-alive\r\n"),
+        (ClientConnection::Close, _) => out.connection(b"close"),
+        (ClientConnection::KeepAlive, Version::Http10) => out.connection(b"keep-alive"),
         (ClientConnection::KeepAlive, _) => {}
     }
 }

@@ -22,3 +22,18 @@ faults! {
     PseudoField "h2_pseudo_field" "a pseudo-field that is unknown, repeated or missing (RFC 9113 8.3)";
     Status "h2_status" ":status is not a status that may stand here (RFC 9113 8.3.2, 8.6)";
 }
+
+/// Why a head was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused<F> {
+    /// It is malformed as a head of HTTP/2.
+    Malformed(HeadFault),
+    /// It says what HTTP/1.1 refuses as well.
+    AsHttp1(F),
+}
+
+impl<F> From<HeadFault> for Refused<F> {
+    fn from(fault: HeadFault) -> Refused<F> {
+        Refused::Malformed(fault)
+    }
+}

@@ -3,26 +3,44 @@
 //! Not here: pseudo-fields.
 
 use super::HeadFault;
-use crate::http1::{Known, decimal, is_ows, is_text, is_token_octet, may_trail};
+use crate::http1::head::{FieldTable, imitates_known};
+use crate::http1::{Known, decimal, is_ows, is_text, may_trail, token_table};
 
 /// A field name as HTTP/2 has it: a token without capitals.
-pub(super) fn is_name(name: &[u8]) -> bool {
-    !name.is_empty()
-        && name
-            .iter()
-            .all(|octet| is_token_octet(*octet) && !octet.is_ascii_uppercase())
+const NAME: u8 = 1;
+/// It may be taken for `-` by whoever reads it behind us.
+const UNDERSCORE: u8 = 2;
+
+/// What each octet of a name is.
+static CLASSES: [u8; 256] = {
+    let tokens = token_table();
+    let mut classes = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        if tokens[octet] && !(octet as u8).is_ascii_uppercase() {
+            classes[octet] = NAME;
+        }
+        octet += 1;
+    }
+    classes[b'_' as usize] |= UNDERSCORE;
+    classes
+};
+
+/// Of all octets of a name: what each is, and what any is.
+#[inline]
+fn classes_of(name: &[u8]) -> (u8, u8) {
+    let classes = name.iter().map(|octet| CLASSES[usize::from(*octet)]);
+    let all = if name.is_empty() { 0 } else { NAME };
+    classes.fold((all, 0), |(all, any), class| (all & class, any | class))
 }
 
 /// A field value without control octets and without white space at its ends.
+#[inline]
 pub(super) fn is_value(value: &[u8]) -> bool {
-    let ends_are_right = match value {
-        [] => true,
-        [first, ..] => {
-            let last = value.last().unwrap_or(first);
-            !is_ows(*first) && !is_ows(*last)
-        }
+    let (Some(first), Some(last)) = (value.first(), value.last()) else {
+        return true;
     };
-    ends_are_right && is_text(value)
+    !is_ows(*first) && !is_ows(*last) && is_text(value)
 }
 
 /// Belongs to one connection of HTTP/1.1, and makes a head malformed (RFC 9113 section 8.2.2). TE is judged by its value.
@@ -48,20 +66,49 @@ pub(super) fn put_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     put(out, b"\r\n");
 }
 
-/// Name and value may stand in a line. What they are known as.
-pub(super) fn checked(name: &[u8], value: &[u8]) -> Result<Known, HeadFault> {
-    let known = Known::of(name);
-    // A name that is known is a token; it must not have capitals all the same.
-    if !is_name(name) {
+/// What shows when a field is checked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checked {
+    pub(super) known: Known,
+    /// See `http1`.
+    pub(super) imitates: bool,
+}
+
+impl Checked {
+    /// Write it behind `out`.
+    #[inline]
+    pub(super) fn write(
+        self,
+        table: &mut FieldTable,
+        out: &mut Vec<u8>,
+        name: &[u8],
+        value: &[u8],
+    ) {
+        table.write(out, self.known, name, value);
+        if self.imitates {
+            table.mark_imitation();
+        }
+    }
+}
+
+/// Name and value may stand in a line.
+#[inline]
+pub(super) fn checked(name: &[u8], value: &[u8]) -> Result<Checked, HeadFault> {
+    let (all, any) = classes_of(name);
+    if all != NAME {
         return Err(HeadFault::FieldName);
     }
+    let known = Known::of(name);
     if !is_value(value) {
         return Err(HeadFault::FieldValue);
     }
     if is_of_connection(known) {
         return Err(HeadFault::ConnectionField);
     }
-    Ok(known)
+    Ok(Checked {
+        known,
+        imitates: any & UNDERSCORE != 0 && known == Known::Other && imitates_known(name),
+    })
 }
 
 /// Whether all of these may stand in a head. Whoever writes one finds out as well.

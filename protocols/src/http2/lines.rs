@@ -1,7 +1,6 @@
-//! The lines of a head that we wrote, for a message of HTTP/2: what stands in the request line, and each field that HTTP/2 has too.
+//! The lines of a head or of a trailer section that we wrote, for a message of HTTP/2: each field that HTTP/2 has too.
 //!
-//! Not here: judging them. A head comes here from `http1::write_request`, `http1::write_response` or `http1::answer`; what is not a line is left
-//! out.
+//! Not here: judging them. A head comes here from `http1::answer`; what is not a line is left out.
 
 use std::ops::Range;
 
@@ -16,25 +15,6 @@ pub struct Line {
     pub name: Range<usize>,
     /// Where its value stands.
     pub value: Range<usize>,
-}
-
-/// Where method and target stand in a head that begins with a request line.
-pub fn request_line(head: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
-    let method = memchr::memchr(b' ', head)?;
-    let target = method + 1 + memchr::memchr(b' ', head.get(method + 1..)?)?;
-    Some((0..method, method + 1..target))
-}
-
-/// Where the value of Host stands in a head that begins with a request line.
-pub fn host(head: &[u8]) -> Option<Range<usize>> {
-    let mut at = memchr::memchr(b'\n', head)? + 1;
-    loop {
-        let (line, next) = line_at(head, at)?;
-        if line.known == Known::Host {
-            return Some(line.value);
-        }
-        at = next;
-    }
 }
 
 /// The fields that HTTP/2 has too, behind the first line if there is one, up to the empty line. Fields of the connection are not among them, nor
@@ -66,7 +46,8 @@ fn line_at(head: &[u8], at: usize) -> Option<(Line, usize)> {
     Some((Line { known, name, value }, at + cr + 2))
 }
 
-fn stays_behind(known: Known) -> bool {
+/// Belongs to one connection of HTTP/1.1, or is said otherwise.
+pub(super) fn stays_behind(known: Known) -> bool {
     matches!(
         known,
         Known::Host

@@ -1,12 +1,14 @@
 //! A request's head of HTTP/2 in the form that both versions share: the octets of an HTTP/1.1 head.
 //!
-//! Not here: reading that form (`http1::RequestHead` does, and refuses what HTTP/1.1 refuses: several Content-Lengths, a Host that is
-//! none, CONNECT, TRACE with a body, and what is over a limit).
+//! Not here: what HTTP/1.1 refuses as well (several Content-Lengths, a Host that is none, CONNECT, TRACE with a body, and what is over a limit):
+//! `http1::RequestHead` judges that of a head, whether it was read or written.
 
-use super::HeadFault;
-use super::field::{announces_body, checked, put, put_line};
+use super::field::{announces_body, checked, put};
 use super::hpack::Fields;
-use crate::http1::{Known, decimal, is_authority, is_target, is_token};
+use super::{HeadFault, Refused};
+use crate::http1::{
+    HeadLimits, Known, RequestFault, RequestHead, decimal, is_authority, is_target, is_token,
+};
 use crate::websocket;
 
 /// What the pseudo-fields say (RFC 9113 section 8.3.1).
@@ -69,65 +71,79 @@ pub fn status_of(fields: &Fields) -> Result<u16, HeadFault> {
         .ok_or(HeadFault::Status)
 }
 
-/// Append the head to `out`, or leave `out` as it was. `fields` goes over the fields, name and value, each time that it is called. `ends`: the stream ends with this head, so there is no body. A body whose length is
-/// not announced becomes a chunked one.
-pub fn write_request_head<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
+/// Write the head into `out`, which is empty, and read it into `head`; an error leaves `out` empty. `fields` goes over the fields, name and value, each time
+/// that it is called. `ends`: the stream ends with this head, so there is no body. A body whose length is not announced becomes a chunked one.
+pub fn take_request<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
+    head: &mut RequestHead,
     out: &mut Vec<u8>,
+    limits: &HeadLimits,
     pseudo: &Pseudo<'a>,
     fields: impl Fn() -> I,
     ends: bool,
-) -> Result<(), HeadFault> {
-    whole(out, |out| {
-        put_request_line(out, pseudo)?;
-        let seen = put_fields(out, pseudo.authority, fields, Kind::Message { ends })?;
+) -> Result<(), Refused<RequestFault>> {
+    whole(head, out, limits, |head, out| {
+        put_request_line(head, out, pseudo)?;
+        let kind = Kind::Message { ends };
+        let seen = put_fields(head, out, pseudo.authority, fields, kind)?;
         if !ends && !seen.length {
-            put(out, b"transfer-encoding: chunked\r\n");
+            let chunked = (Known::TransferEncoding, b"transfer-encoding", b"chunked");
+            head.table.write(out, chunked.0, chunked.1, chunked.2);
         }
-        put(out, b"\r\n");
         Ok(())
     })
 }
 
-/// Append the head of an extended CONNECT whose `:protocol` is `websocket` (RFC 8441 section 5) as the handshake of HTTP/1.1 that means the same, or
-/// leave `out` as it was. `key` is its Sec-WebSocket-Key: what the client says there is not of this version.
-pub fn write_websocket_head<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
+/// The same for an extended CONNECT whose `:protocol` is `websocket` (RFC 8441 section 5), as the handshake of HTTP/1.1 that means the same. `key` is its
+/// Sec-WebSocket-Key: what the client says there is not of this version.
+pub fn take_websocket<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
+    head: &mut RequestHead,
     out: &mut Vec<u8>,
+    limits: &HeadLimits,
     pseudo: &Pseudo<'a>,
     fields: impl Fn() -> I,
     key: &[u8],
-) -> Result<(), HeadFault> {
+) -> Result<(), Refused<RequestFault>> {
     if pseudo.method != b"CONNECT" {
-        return Err(HeadFault::Protocol);
+        return Err(HeadFault::Protocol.into());
     }
     // Unlike a CONNECT without a protocol, it has both.
     if pseudo.scheme.is_none() {
-        return Err(HeadFault::Scheme);
+        return Err(HeadFault::Scheme.into());
     }
     let handshake = Pseudo {
         method: b"GET",
         ..*pseudo
     };
-    whole(out, |out| {
-        put_request_line(out, &handshake)?;
-        put_fields(out, pseudo.authority, fields, Kind::WebSocket)?;
-        put(out, b"connection: upgrade\r\nupgrade: websocket\r\n");
-        put_line(out, websocket::KEY, key);
-        put(out, b"\r\n");
+    whole(head, out, limits, |head, out| {
+        put_request_line(head, out, &handshake)?;
+        put_fields(head, out, pseudo.authority, fields, Kind::WebSocket)?;
+        let table = &mut head.table;
+        table.write(out, Known::Connection, b"connection", b"upgrade");
+        table.write(out, Known::Upgrade, b"upgrade", b"websocket");
+        table.write(out, Known::Other, websocket::KEY, key);
         Ok(())
     })
 }
 
-/// What a fault leaves of it is taken away again.
 fn whole(
+    head: &mut RequestHead,
     out: &mut Vec<u8>,
-    write: impl FnOnce(&mut Vec<u8>) -> Result<(), HeadFault>,
-) -> Result<(), HeadFault> {
-    let mark = out.len();
-    let written = write(out);
-    if written.is_err() {
-        out.truncate(mark);
+    limits: &HeadLimits,
+    write: impl FnOnce(&mut RequestHead, &mut Vec<u8>) -> Result<(), HeadFault>,
+) -> Result<(), Refused<RequestFault>> {
+    debug_assert!(out.is_empty());
+    let taken = match write(head, out) {
+        Ok(()) => {
+            put(out, b"\r\n");
+            head.written(out, limits).map_err(Refused::AsHttp1)
+        }
+        Err(fault) => Err(fault.into()),
+    };
+    if taken.is_err() {
+        head.reset();
+        out.clear();
     }
-    written
+    taken
 }
 
 /// What the head begins.
@@ -138,17 +154,22 @@ enum Kind {
 }
 
 fn put_fields<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
+    head: &mut RequestHead,
     out: &mut Vec<u8>,
     authority_said: Option<&'a [u8]>,
     fields: impl Fn() -> I,
     kind: Kind,
 ) -> Result<Seen, HeadFault> {
-    let host = fields().find(|(name, _)| *name == b"host");
-    let authority = authority(authority_said, host.map(|(_, value)| value))?;
-    put_line(out, b"host", authority);
+    let host = || {
+        let host = fields().find(|(name, _)| *name == b"host");
+        host.map(|(_, value)| value)
+    };
+    let authority = authority(authority_said, host)?;
+    head.table.write(out, Known::Host, b"host", authority);
     let mut seen = Seen::default();
     for (name, value) in fields() {
-        match checked(name, value)? {
+        let field = checked(name, value)?;
+        match field.known {
             Known::Host if std::mem::replace(&mut seen.host, true) => {
                 return Err(HeadFault::HostRepeated);
             }
@@ -163,12 +184,12 @@ fn put_fields<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>>(
                 if kind == Kind::WebSocket && websocket::is_of_handshake(name) {
                     continue;
                 }
-                put_line(out, name, value);
+                field.write(&mut head.table, out, name, value);
             }
         }
     }
     if seen.cookie {
-        put_cookies(out, fields());
+        put_cookies(head, out, fields());
     }
     Ok(seen)
 }
@@ -188,7 +209,11 @@ struct Seen {
     length: bool,
 }
 
-fn put_request_line(out: &mut Vec<u8>, pseudo: &Pseudo<'_>) -> Result<(), HeadFault> {
+fn put_request_line(
+    head: &mut RequestHead,
+    out: &mut Vec<u8>,
+    pseudo: &Pseudo<'_>,
+) -> Result<(), HeadFault> {
     if !is_token(pseudo.method) {
         return Err(HeadFault::Method);
     }
@@ -207,23 +232,21 @@ fn put_request_line(out: &mut Vec<u8>, pseudo: &Pseudo<'_>) -> Result<(), HeadFa
     if !path_is_right {
         return Err(HeadFault::Path);
     }
-    put(out, pseudo.method);
-    put(out, b" ");
-    // A CONNECT is refused by the reader, by its method.
-    match pseudo.method {
-        b"CONNECT" => put(out, b"/"),
-        _ => put(out, pseudo.path),
-    }
-    put(out, b" HTTP/1.1\r\n");
+    // A CONNECT is refused as it is of HTTP/1.1, by its method.
+    let path: &[u8] = match pseudo.method {
+        b"CONNECT" => b"/",
+        _ => pseudo.path,
+    };
+    head.write(out, pseudo.method, path);
     Ok(())
 }
 
 /// Who is asked: what `:authority` and Host say in common.
 fn authority<'a>(
     authority: Option<&'a [u8]>,
-    host: Option<&'a [u8]>,
+    host: impl FnOnce() -> Option<&'a [u8]>,
 ) -> Result<&'a [u8], HeadFault> {
-    let asked = match (authority, host) {
+    let asked = match (authority, host()) {
         (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
             return Err(HeadFault::HostDiffers);
         }
@@ -238,14 +261,15 @@ fn authority<'a>(
 }
 
 /// HTTP/2 may bring cookies in pieces; HTTP/1.1 has one field (RFC 9113 section 8.2.3).
-fn put_cookies<'a>(out: &mut Vec<u8>, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
-    put(out, b"cookie: ");
-    let mut first = true;
-    for (_, value) in fields.filter(|(name, _)| *name == b"cookie") {
-        if !std::mem::replace(&mut first, false) {
-            put(out, b"; ");
-        }
-        put(out, value);
-    }
-    put(out, b"\r\n");
+fn put_cookies<'a>(
+    head: &mut RequestHead,
+    out: &mut Vec<u8>,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) {
+    let cookies = fields.filter(|(name, _)| *name == b"cookie");
+    let pieces = cookies.flat_map(|(_, value)| [&b"; "[..], value]);
+    // Nothing stands before the first.
+    let pieces = pieces.skip(1);
+    let table = &mut head.table;
+    table.write_pieces(out, Known::Cookie, b"cookie", pieces);
 }

@@ -1,86 +1,124 @@
 //! A response's head of HTTP/2 in the form that both versions share: the octets of an HTTP/1.1 head.
 //!
-//! Not here: reading that form (`http1::ResponseHead`). An upstream is believed as little as a client.
+//! Not here: what HTTP/1.1 refuses as well (`http1::ResponseHead`). An upstream is believed as little as a client.
 
-use super::HeadFault;
-use super::field::{checked, put, put_line};
-use crate::http1::{Known, put_decimal, reason_phrase};
+use super::field::{checked, put};
+use super::{HeadFault, Refused};
+use crate::http1::{HeadLimits, Known, ResponseFault, ResponseHead};
 use crate::websocket;
 
-/// Append the head to `out`, or leave `out` as it was. `framing` says how a body is delimited that announces no length: chunked for one
-/// that comes, `content-length: 0` for none, nothing where the status or the method allows no body.
-pub fn write_response_head<'a>(
-    out: &mut Vec<u8>,
-    status: u16,
-    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    unannounced: &[u8],
-) -> Result<(), HeadFault> {
-    let mark = out.len();
-    let written = write(out, status, fields, unannounced);
-    if written.is_err() {
-        out.truncate(mark);
-    }
-    written
+/// What is known of a response besides its head.
+#[derive(Debug, Clone, Copy)]
+pub struct Answers<'a> {
+    /// How a body is delimited that announces no length.
+    pub unannounced: Unannounced,
+    /// The request was HEAD.
+    pub to_head: bool,
+    /// Some where a success accepts a WebSocket (RFC 8441 section 5): it becomes the switch of protocols of HTTP/1.1 that means the same, with this
+    /// Sec-WebSocket-Accept.
+    pub websocket: Option<&'a [u8]>,
 }
 
-/// Append the head of an answer that has accepted a WebSocket (2xx, RFC 8441 section 5) as the switch of protocols of HTTP/1.1 that means the same, or leave
-/// `out` as it was. `accept` is its Sec-WebSocket-Accept.
-pub fn write_websocket_answer<'a>(
+/// A body whose length is not announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unannounced {
+    /// It comes, and becomes a chunked one.
+    Chunked,
+    /// There is none: `Content-Length: 0`.
+    None,
+    /// The status or the method allows none.
+    Nothing,
+}
+
+/// Write the head into `out`, which is empty, and read it into `head`; an error leaves `out` empty.
+pub fn take_response<'a>(
+    head: &mut ResponseHead,
+    out: &mut Vec<u8>,
+    limits: &HeadLimits,
+    status: u16,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    answers: Answers<'_>,
+) -> Result<(), Refused<ResponseFault>> {
+    debug_assert!(out.is_empty());
+    let written = match answers.websocket {
+        Some(accept) if (200..=299).contains(&status) => write_switch(head, out, fields, accept),
+        _ => write(head, out, status, fields, answers.unannounced),
+    };
+    let taken = match written {
+        Ok(()) => {
+            put(out, b"\r\n");
+            let judged = head.written(out, limits, answers.to_head);
+            judged.map_err(Refused::AsHttp1)
+        }
+        Err(fault) => Err(fault.into()),
+    };
+    if taken.is_err() {
+        head.reset();
+        out.clear();
+    }
+    taken
+}
+
+fn write_switch<'a>(
+    head: &mut ResponseHead,
     out: &mut Vec<u8>,
     fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     accept: &[u8],
 ) -> Result<(), HeadFault> {
-    let mark = out.len();
-    put(
-        out,
-        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n",
-    );
-    put_line(out, websocket::ACCEPT, accept);
+    head.write(out, 101);
+    let table = &mut head.table;
+    table.write(out, Known::Connection, b"connection", b"upgrade");
+    table.write(out, Known::Upgrade, b"upgrade", b"websocket");
+    table.write(out, Known::Other, websocket::ACCEPT, accept);
     for (name, value) in fields {
-        match checked(name, value) {
+        let field = checked(name, value)?;
+        match field.known {
             // What follows is a tunnel, whatever length is said (RFC 9110 section 9.3.6).
-            Ok(Known::Te | Known::ContentLength) => {}
-            Ok(_) if websocket::is_of_handshake(name) => {}
-            Ok(_) => put_line(out, name, value),
-            Err(fault) => {
-                out.truncate(mark);
-                return Err(fault);
-            }
+            Known::Te | Known::ContentLength => {}
+            _ if websocket::is_of_handshake(name) => {}
+            _ => field.write(table, out, name, value),
         }
     }
-    put(out, b"\r\n");
     Ok(())
 }
 
 fn write<'a>(
+    head: &mut ResponseHead,
     out: &mut Vec<u8>,
     status: u16,
     fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    unannounced: &[u8],
+    unannounced: Unannounced,
 ) -> Result<(), HeadFault> {
     // There is no switch of protocols in HTTP/2 (RFC 9113 section 8.6).
     if status == 101 || !(100..=599).contains(&status) {
         return Err(HeadFault::Status);
     }
-    put(out, b"HTTP/1.1 ");
-    put_decimal(out, u64::from(status));
-    put(out, b" ");
-    put(out, reason_phrase(status).as_bytes());
-    put(out, b"\r\n");
+    head.write(out, status);
+    let table = &mut head.table;
     let mut length = false;
     for (name, value) in fields {
         // TE means nothing in a response.
-        match checked(name, value)? {
+        let field = checked(name, value)?;
+        match field.known {
             Known::Te => {}
             known => {
                 length |= known == Known::ContentLength;
-                put_line(out, name, value);
+                field.write(table, out, name, value);
             }
         }
     }
-    if !length {
-        put(out, unannounced);
+    match unannounced {
+        _ if length => {}
+        Unannounced::Nothing => {}
+        Unannounced::None => table.write(out, Known::ContentLength, b"content-length", b"0"),
+        Unannounced::Chunked => {
+            table.write(
+                out,
+                Known::TransferEncoding,
+                b"transfer-encoding",
+                b"chunked",
+            );
+        }
     }
-    put(out, b"\r\n");
     Ok(())
 }

@@ -25,6 +25,8 @@ pub struct Encoder {
     /// Made with the first field that goes into the table.
     lookup: Option<Box<Lookup>>,
     due: Option<Sizes>,
+    /// For whoever puts a value together before it is encoded.
+    scratch: Vec<u8>,
 }
 
 /// Sizes of the table that the peer has not heard of.
@@ -47,6 +49,7 @@ impl Encoder {
             table: Table::new(INITIAL_TABLE_SIZE),
             lookup: None,
             due: None,
+            scratch: Vec::new(),
         }
     }
 
@@ -73,7 +76,33 @@ impl Encoder {
     }
 
     /// Append a field of the block. What is known to be a secret or seldom to recur is never put into the table, whatever `indexing` says.
+    #[inline]
     pub fn field(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>, indexing: Indexing) {
+        // Most of those that recur stand in the table. Of pseudo-fields it is only `:authority`.
+        let may_recur = indexing == Indexing::Incremental
+            && match name {
+                [b':', second, ..] => *second == b'a',
+                _ => true,
+            };
+        if may_recur && let Some(at) = self.find(Hashes::of(name, value).whole, name, value) {
+            integer::write(at, 0x80, 7, out);
+            return;
+        }
+        self.put_new(name, value, out, indexing);
+    }
+
+    /// Where a whole field stands in the table.
+    #[inline]
+    fn find(&self, whole: u32, name: &[u8], value: &[u8]) -> Option<usize> {
+        let index = self.table.index_of(self.lookup.as_ref()?.find(whole)?);
+        let (octets, length) = self.table.get(index)?;
+        let (its_name, its_value) = octets.split_at(length);
+        (its_value == value && its_name == name).then_some(FIRST_DYNAMIC + index)
+    }
+
+    /// A field that stands in no table as a whole, or in the static one.
+    #[inline(never)]
+    fn put_new(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>, indexing: Indexing) {
         let known = find_name(name);
         if indexing != Indexing::Never
             && let Some(whole) = known.and_then(|known| find_value(known, value))
@@ -93,27 +122,23 @@ impl Encoder {
         }
     }
 
+    /// Empty memory to put a value together in; to be given back.
+    pub(crate) fn take_scratch(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.scratch)
+    }
+
+    /// What was taken.
+    pub(crate) fn give_scratch(&mut self, mut scratch: Vec<u8>) {
+        scratch.clear();
+        scratch.shrink_to(INITIAL_TABLE_SIZE);
+        self.scratch = scratch;
+    }
+
     fn put_indexed(&mut self, known: Option<u8>, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        let name_hash = match known {
-            Some(known) => lookup::mix(0, known.into()),
-            None => lookup::hash(name, 0),
-        };
-        let whole = lookup::short(lookup::hash(value, name_hash));
-        let by_name = lookup::short(name_hash);
-        let lookup = self.lookup.get_or_insert_with(|| Box::new(Lookup::new()));
-        let found = |hash, is_it: &dyn Fn(&[u8], &[u8]) -> bool| {
-            let index = self.table.index_of(lookup.find(hash)?);
-            let (octets, length) = self.table.get(index)?;
-            let (name, value) = octets.split_at(length);
-            is_it(name, value).then_some(FIRST_DYNAMIC + index)
-        };
-        if let Some(at) = found(whole, &|n, v| n == name && v == value) {
-            integer::write(at, 0x80, 7, out);
-            return;
-        }
+        let hashes = Hashes::of(name, value);
         let at = match known {
             Some(known) => Some(known.into()),
-            None => found(by_name, &|n, _| n == name),
+            None => self.find_name(hashes.name, name),
         };
         integer::write(at.unwrap_or(0), 0x40, 6, out);
         if at.is_none() {
@@ -122,9 +147,34 @@ impl Encoder {
         put_shorter(value, out);
         let number = self.table.next_number();
         self.table.insert(name, value);
-        lookup.put(whole, number);
+        let lookup = self.lookup.get_or_insert_with(|| Box::new(Lookup::new()));
+        lookup.put(hashes.whole, number);
         if known.is_none() {
-            lookup.put(by_name, number);
+            lookup.put(hashes.name, number);
+        }
+    }
+
+    /// Where some field of this name stands in the table.
+    fn find_name(&self, hash: u32, name: &[u8]) -> Option<usize> {
+        let index = self.table.index_of(self.lookup.as_ref()?.find(hash)?);
+        let (octets, length) = self.table.get(index)?;
+        (octets.get(..length)? == name).then_some(FIRST_DYNAMIC + index)
+    }
+}
+
+/// By which a field, or one of its name, is looked up.
+struct Hashes {
+    whole: u32,
+    name: u32,
+}
+
+impl Hashes {
+    #[inline]
+    fn of(name: &[u8], value: &[u8]) -> Hashes {
+        let by_name = lookup::hash(name, 0);
+        Hashes {
+            whole: lookup::short(lookup::hash(value, by_name)),
+            name: lookup::short(by_name),
         }
     }
 }
