@@ -105,11 +105,12 @@ impl Io {
         // close(2); FIN goes out here, or RST if the peer's bytes were left unread.
         slot.fd = None;
         self.slots.free(index);
-        crate::counters::set(&w.counters.slots_in_use, u64::from(self.slots.live()));
+        crate::counters::set(&w.counters.slots_in_use, self.slots_in_use());
     }
 
     /// The worker ends: close everything, whoever owns it, and wait (bounded) for the last completions.
     pub(crate) fn end(&mut self, w: &Worker) {
+        self.forget_alarms();
         for index in 0..self.slots.capacity() {
             if self.slots.at(index).has(flag::LIVE) {
                 self.force_close(w, index);
@@ -129,7 +130,7 @@ impl Io {
     }
 
     fn store_gauges(&self, w: &Worker) {
-        crate::counters::set(&w.counters.slots_in_use, u64::from(self.slots.live()));
+        crate::counters::set(&w.counters.slots_in_use, self.slots_in_use());
         crate::counters::set(&w.counters.buffers_in_use, u64::from(w.pool.in_use()));
         crate::counters::set(&w.counters.pipes_in_use, u64::from(self.pipes.lent()));
     }

@@ -45,12 +45,17 @@ pub(crate) struct Io {
     /// Slots (and generations) that found no receive buffer, first come first served.
     pub(crate) starved: VecDeque<(u32, u32)>,
     due: Vec<u32>,
+    /// Slots of alarms that nobody has, for the next ones. They stay in the wheel, which forgets them when it comes to them.
+    idle_alarms: Vec<u32>,
     pub(crate) quota: u32,
     pub(crate) max_views: usize,
     pub(crate) datagram_size: u32,
     /// Operations of slots that owe their last completion.
     pub(crate) inflight: u32,
 }
+
+/// Alarms that are kept: as many as a busy worker has at once.
+const IDLE_ALARMS: usize = 1024;
 
 /// What a receive would find.
 pub(crate) enum Rx {
@@ -88,6 +93,7 @@ impl Io {
             tx_pool: Vec::with_capacity(KEEP_TX),
             starved: VecDeque::new(),
             due: Vec::new(),
+            idle_alarms: Vec::new(),
             quota,
             max_views: (2 * quota as usize / options.buffer_size.max(1) as usize)
                 .clamp(MIN_VIEWS, 4096),
@@ -206,7 +212,7 @@ impl Io {
             Driver::Epoll(_) => self.wait_epoll(w, wait_us)?,
         }
         counters::set(&w.counters.buffers_in_use, u64::from(w.pool.in_use()));
-        counters::set(&w.counters.slots_in_use, u64::from(self.slots.live()));
+        counters::set(&w.counters.slots_in_use, self.slots_in_use());
         counters::set(&w.counters.pipes_in_use, u64::from(self.pipes.lent()));
         Ok(())
     }
@@ -215,8 +221,43 @@ impl Io {
     pub(crate) fn new_slot(&mut self, w: &Worker, fd: Option<OwnedFd>) -> u32 {
         let index = self.slots.allocate();
         self.slots.at(index).fd = fd;
-        counters::set(&w.counters.slots_in_use, u64::from(self.slots.live()));
+        counters::set(&w.counters.slots_in_use, self.slots_in_use());
         index
+    }
+
+    /// Slots that somebody has.
+    pub(crate) fn slots_in_use(&self) -> u64 {
+        u64::from(self.slots.live()) - self.idle_alarms.len() as u64
+    }
+
+    /// The worker ends, and all slots with it.
+    pub(crate) fn forget_alarms(&mut self) {
+        self.idle_alarms.clear();
+    }
+
+    /// A slot for an alarm. The caller owns it.
+    pub(crate) fn take_alarm(&mut self, w: &Worker) -> u32 {
+        let Some(index) = self.idle_alarms.pop() else {
+            return self.new_slot(w, None);
+        };
+        counters::set(&w.counters.slots_in_use, self.slots_in_use());
+        index
+    }
+
+    /// Keep the slot of an alarm that nobody has any more. False if there are enough.
+    pub(crate) fn keep_alarm(&mut self, w: &Worker, index: u32) -> bool {
+        if self.idle_alarms.len() >= IDLE_ALARMS || w.stopping.get() {
+            return false;
+        }
+        self.clear_deadline(index);
+        let slot = self.slots.at(index);
+        slot.clear(flag::RX_WAIT);
+        if let Some(waker) = slot.rx_waker.take() {
+            w.exec.retire(waker);
+        }
+        self.idle_alarms.push(index);
+        counters::set(&w.counters.slots_in_use, self.slots_in_use());
+        true
     }
 
     /// A slot for a socket that is connected, listening or connecting.

@@ -171,7 +171,7 @@ impl Alarm {
         reason = "it takes a place in the worker's table; that should be seen"
     )]
     pub fn new() -> Alarm {
-        let owner = with_worker(|w| Owner::new(w, w.io.borrow_mut().new_slot(w, None)));
+        let owner = with_worker(|w| Owner::new(w, w.io.borrow_mut().take_alarm(w)));
         Alarm { owner }
     }
 
@@ -199,6 +199,15 @@ impl Alarm {
 
     fn io<R>(&self, f: impl FnOnce(&Worker, &mut Io, u32) -> R) -> Option<R> {
         self.owner.as_ref().and_then(|owner| owner.io(f))
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if self.io(|w, io, index| io.keep_alarm(w, index)) == Some(true) {
+            // It owns the slot no more.
+            std::mem::forget(self.owner.take());
+        }
     }
 }
 
