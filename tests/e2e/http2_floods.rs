@@ -344,7 +344,7 @@ fn shut(proxy: &Proxy, most: u32) {
     assert!(held <= f64::from(most), "{held} receive buffers are held");
     let (_, peak) = proxy.memory_kib();
     let grown = peak.saturating_sub(before) / 1024;
-    // It is 18 in an optimised build, of which a quarter is what was received; here tasks are larger.
+    // It is 15 in an optimised build, of which a quarter is what was received; here tasks are larger.
     assert!(grown < 40, "{grown} MiB more than before");
     bystander(proxy);
 }

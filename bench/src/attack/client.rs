@@ -88,8 +88,8 @@ impl Done {
 /// One connection after the other.
 fn flood(attack: &Attack, spec: &Spec, stop: &AtomicBool) -> Done {
     let mut done = Done::default();
-    let pause =
-        Duration::from_secs_f64(f64::from(LOT) * attack.connections as f64 / spec.rate.max(1.0));
+    let weight = f64::from(LOT * attack.weight);
+    let pause = Duration::from_secs_f64(weight * attack.connections as f64 / spec.rate.max(1.0));
     while !stop.load(Relaxed) {
         if let Ok(mut peer) = Peer::connect(spec.address, attack) {
             let sent = peer.flood(attack, pause, stop);

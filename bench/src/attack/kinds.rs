@@ -22,6 +22,8 @@ pub(super) struct Attack {
     pub(super) name: &'static str,
     pub(super) way: Way,
     pub(super) connections: usize,
+    /// A round counts as so many against the rate: what is sent should not be what the CPU of the load is full of.
+    pub(super) weight: u32,
     /// What the client announces.
     pub(super) settings: &'static [(u16, u32)],
     /// Behind the preface, once.
@@ -35,6 +37,7 @@ pub(super) const PEACE: Attack = Attack {
     name: "",
     way: Way::Flood,
     connections: 4,
+    weight: 1,
     settings: &[],
     open: Vec::new,
     round: |_| Vec::new(),
@@ -124,6 +127,7 @@ pub(super) const ALL: &[Attack] = &[
     },
     Attack {
         name: "hpack-bomb",
+        weight: 20,
         round: |n| {
             // A field of 3,900 octets is put into the table, and then named 8,000 times, an octet each.
             let mut fields = fields("GET", "/attack");
@@ -141,6 +145,7 @@ pub(super) const ALL: &[Attack] = &[
     },
     Attack {
         name: "cookie-bomb",
+        weight: 20,
         round: |n| {
             let mut fields = fields("GET", "/attack");
             let cookie = literal("cookie", "a=b");

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Octets of a large answer.
 const BIG: usize = 1 << 20;
+static BODY: [u8; BIG] = [b'a'; BIG];
 /// Of what is sent in one go.
 const PIECE: usize = 16 * 1024;
 
@@ -107,11 +108,18 @@ async fn serve_http1(mut stream: TcpStream, asked: Arc<AtomicU64>) -> io::Result
             }
             received.clear();
         }
-        let body: &[u8] = if path == "/big" { &[b'a'; BIG] } else { b"ok" };
+        let body: &[u8] = if path == "/big" { &BODY } else { b"ok" };
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-        stream
-            .write_all(&[answer.as_bytes(), body].concat())
-            .await?;
+        match body.len() {
+            BIG => {
+                stream.write_all(answer.as_bytes()).await?;
+                stream.write_all(body).await?;
+            }
+            _ => {
+                let whole = [answer.as_bytes(), body].concat();
+                stream.write_all(&whole).await?;
+            }
+        }
     }
 }
 

@@ -209,8 +209,8 @@ pub enum Ahead {
     Piece,
 }
 
-/// Bytes that are received at a time where only a piece is wanted: most heads fit, and many may wait.
-pub(crate) const PIECE: u32 = 4 * 1024;
+/// Bytes that are received at a time where only a piece is wanted: most heads fit, and many may wait. With what stands in front of a copy it is a block of 4 KiB.
+pub(crate) const PIECE: u32 = 4 * 1024 - 16;
 
 /// One socket (or one sleep, which has no descriptor).
 pub(crate) struct Slot {

@@ -194,7 +194,11 @@ impl Io {
     fn on_recv_error(&mut self, w: &Worker, index: u32, errno: i32) {
         match errno {
             libc::ENOBUFS => {
-                if let Driver::Uring(u) = &mut self.driver {
+                // Whoever is to keep little waits for others: what was touched stays in memory, and a crowd of them would touch much.
+                let keeps_little = self.slots.at(index).ahead != Ahead::Quota;
+                if let Driver::Uring(u) = &mut self.driver
+                    && !keeps_little
+                {
                     u.buffers.widen(&w.pool);
                 }
                 self.starve(w, index);
