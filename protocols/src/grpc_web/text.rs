@@ -14,51 +14,75 @@ faults! {
     Cut "grpc_web_cut" "a body of gRPC-Web ends within four characters of base64 (RFC 4648 section 4)";
 }
 
-/// Reads text as it comes. Behind padding it goes on: each piece that its writer has flushed is base64 of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TextDecoder {
-    /// The beginning of four characters.
-    held: [u8; 4],
+/// The beginning of a group of `N` octets, which come in pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Begun<const N: usize> {
+    octets: [u8; N],
     count: usize,
 }
 
-impl TextDecoder {
-    /// Nothing was read.
-    pub fn new() -> TextDecoder {
-        TextDecoder::default()
+impl<const N: usize> Begun<N> {
+    const NOTHING: Begun<N> = Begun {
+        octets: [0; N],
+        count: 0,
+    };
+
+    /// Go on with this piece: the group that has begun, once it is whole, and the whole groups behind it. What is left begins the next one.
+    fn groups<'p>(&mut self, piece: &'p [u8]) -> (Option<[u8; N]>, &'p [u8]) {
+        let missing = match self.count {
+            0 => 0,
+            count => (N - count).min(piece.len()),
+        };
+        let (first, rest) = piece.split_at(missing);
+        self.keep(first);
+        let whole = (self.count == N).then(|| std::mem::replace(self, Begun::NOTHING).octets);
+        let (groups, rest) = rest.split_at(rest.len() / N * N);
+        self.keep(rest);
+        (whole, groups)
     }
 
-    /// Append to `out` what this piece of text completes. After a fault nothing more is to be read.
-    pub fn read(&mut self, mut text: &[u8], out: &mut Vec<u8>) -> Result<(), TextFault> {
-        if self.count > 0 {
-            let missing = (4 - self.count).min(text.len());
-            let (first, rest) = text.split_at(missing);
-            self.hold(first);
-            text = rest;
-            if self.count < 4 {
-                return Ok(());
-            }
-            self.count = 0;
-            decode(&self.held, out)?;
-        }
-        let (whole, rest) = text.split_at(text.len() / 4 * 4);
-        decode(whole, out)?;
-        self.hold(rest);
-        Ok(())
-    }
-
-    fn hold(&mut self, text: &[u8]) {
-        for octet in text {
-            if let Some(place) = self.held.get_mut(self.count) {
+    fn keep(&mut self, octets: &[u8]) {
+        for octet in octets {
+            if let Some(place) = self.octets.get_mut(self.count) {
                 *place = *octet;
                 self.count += 1;
             }
         }
     }
+}
+
+/// Reads text as it comes. Behind padding it goes on: each piece that its writer has flushed is base64 of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextDecoder {
+    begun: Begun<4>,
+}
+
+impl Default for TextDecoder {
+    fn default() -> TextDecoder {
+        TextDecoder::new()
+    }
+}
+
+impl TextDecoder {
+    /// Nothing was read.
+    pub fn new() -> TextDecoder {
+        TextDecoder {
+            begun: Begun::NOTHING,
+        }
+    }
+
+    /// Append to `out` what this piece of text completes. After a fault nothing more is to be read.
+    pub fn read(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), TextFault> {
+        let (first, groups) = self.begun.groups(text);
+        if let Some(first) = first {
+            decode(&first, out)?;
+        }
+        decode(groups, out)
+    }
 
     /// The text has ended.
     pub fn finish(&self) -> Result<(), TextFault> {
-        match self.count {
+        match self.begun.count {
             0 => Ok(()),
             _ => Err(TextFault::Cut),
         }
@@ -80,51 +104,38 @@ fn decode(mut text: &[u8], out: &mut Vec<u8>) -> Result<(), TextFault> {
 }
 
 /// Writes octets as text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextEncoder {
-    /// The beginning of three octets.
-    held: [u8; 3],
-    count: usize,
+    begun: Begun<3>,
+}
+
+impl Default for TextEncoder {
+    fn default() -> TextEncoder {
+        TextEncoder::new()
+    }
 }
 
 impl TextEncoder {
     /// Nothing was written.
     pub fn new() -> TextEncoder {
-        TextEncoder::default()
+        TextEncoder {
+            begun: Begun::NOTHING,
+        }
     }
 
     /// Append these octets; one or two at the end are held until more come.
-    pub fn write(&mut self, mut octets: &[u8], out: &mut Vec<u8>) {
-        if self.count > 0 {
-            let missing = (3 - self.count).min(octets.len());
-            let (first, rest) = octets.split_at(missing);
-            self.hold(first);
-            octets = rest;
-            if self.count < 3 {
-                return;
-            }
-            self.count = 0;
-            put_text(&self.held, out);
+    pub fn write(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let (first, groups) = self.begun.groups(octets);
+        if let Some(first) = first {
+            put_text(&first, out);
         }
-        let (whole, rest) = octets.split_at(octets.len() / 3 * 3);
-        put_text(whole, out);
-        self.hold(rest);
-    }
-
-    fn hold(&mut self, octets: &[u8]) {
-        for octet in octets {
-            if let Some(place) = self.held.get_mut(self.count) {
-                *place = *octet;
-                self.count += 1;
-            }
-        }
+        put_text(groups, out);
     }
 
     /// Append what is held, with padding.
     pub fn flush(&mut self, out: &mut Vec<u8>) {
-        let held = self.held.get(..self.count).unwrap_or_default();
-        put_text(held, out);
-        self.count = 0;
+        let begun = std::mem::replace(&mut self.begun, Begun::NOTHING);
+        put_text(begun.octets.get(..begun.count).unwrap_or_default(), out);
     }
 }
 
