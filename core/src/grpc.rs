@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use ringway_io as io;
 use ringway_protocols::grpc::{self, Status};
-use ringway_protocols::grpc_web::Form;
+use ringway_protocols::grpc_web::{Form, kind};
 use ringway_protocols::http2::hpack::Fields;
 
 use crate::answer::Reply;
@@ -42,16 +42,16 @@ pub(crate) fn note(exchange: &mut Exchange<'_>) {
     if method != b"POST" {
         return;
     }
-    let is_grpc = request
-        .values(grpc_web::CONTENT_TYPE)
-        .any(|value| grpc::is_call(method, value));
-    let web = match is_grpc {
-        true => None,
-        false => WebCall::read(&request),
-    };
-    if !is_grpc && web.is_none() {
-        return;
+    let (mut is_grpc, mut form) = (false, None);
+    for value in request.values(grpc_web::CONTENT_TYPE) {
+        is_grpc |= grpc::is_call(method, value);
+        form = form.or_else(|| kind(value).map(|kind| kind.form));
     }
+    let web = match (is_grpc, form) {
+        (true, _) => None,
+        (false, Some(form)) => Some(WebCall::new(&request, form)),
+        (false, None) => return,
+    };
     let timeout = request.values(TIMEOUT).filter_map(grpc::read_timeout).min();
     let facts = exchange.facts_mut();
     facts.grpc = Some(GrpcCall {

@@ -25,19 +25,14 @@ pub(crate) struct WebCall {
 }
 
 impl WebCall {
-    /// None if the request is no such call.
-    pub(crate) fn read(request: &Request<'_>) -> Option<WebCall> {
-        let asked = asked_kind(request)?.form;
-        Some(WebCall {
+    /// `asked`: how its content type says that its messages come.
+    pub(crate) fn new(request: &Request<'_>, asked: Form) -> WebCall {
+        WebCall {
             asked,
             answer: grpc_web::answer_form(request.values(b"accept"), asked),
             translated: false,
-        })
+        }
     }
-}
-
-fn asked_kind<'r>(request: &Request<'r>) -> Option<Kind<'r>> {
-    request.values(CONTENT_TYPE).find_map(grpc_web::kind)
 }
 
 /// Decide whether it is translated: its route has to say so, and its endpoint has to speak what gRPC needs. One that chose HTTP/1.1
@@ -87,7 +82,9 @@ fn answer_kind<'x>(exchange: &'x Exchange<'_>) -> Option<Kind<'x>> {
 }
 
 fn own_suffix<'x>(exchange: &'x Exchange<'_>) -> &'x [u8] {
-    asked_kind(&exchange.request()).map_or(b"", |kind| kind.suffix)
+    let request = exchange.request();
+    let kind = request.values(CONTENT_TYPE).find_map(grpc_web::kind);
+    kind.map_or(b"", |kind| kind.suffix)
 }
 
 /// Write the content type that the endpoint gets behind `text`, if the call is translated.

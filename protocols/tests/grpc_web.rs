@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use ringway_protocols::grpc_web::{
-    AnswerBody, Form, Kind, Messages, TextDecoder, TextEncoder, TextFault, answer_form, is_call,
-    kind, put_grpc_type, put_trailers, put_web_type, suffix_of_grpc,
+    AnswerBody, Form, Kind, Messages, Passed, TextDecoder, TextEncoder, TextFault, answer_form,
+    is_call, kind, put_grpc_type, put_trailers, put_web_type, suffix_of_grpc,
 };
 
 const BINARY: Form = Form::Binary;
@@ -214,8 +214,8 @@ fn answers_are_padded_behind_each_message() {
         let (mut text, mut plain) = (AnswerBody::new(TEXT), AnswerBody::new(BINARY));
         let (mut out, mut nothing) = (Vec::new(), Vec::new());
         for piece in bytes.chunks(piece) {
-            assert!(!text.pass(piece, &mut out));
-            assert!(plain.pass(piece, &mut nothing));
+            assert_eq!(text.pass(piece, &mut out), Passed::Written);
+            assert_eq!(plain.pass(piece, &mut nothing), Passed::AsTheyAre);
         }
         assert!(text.is_between() && plain.is_between() && nothing.is_empty());
         assert_eq!(
@@ -226,7 +226,7 @@ fn answers_are_padded_behind_each_message() {
     }
     let mut begun = AnswerBody::new(TEXT);
     let mut out = Vec::new();
-    assert!(!begun.pass(b"\0\0\0\0\x05he", &mut out));
+    assert_eq!(begun.pass(b"\0\0\0\0\x05he", &mut out), Passed::Written);
     assert_eq!(
         (out.as_slice(), begun.is_between()),
         (b"AAAAAAVo".as_slice(), false)

@@ -57,7 +57,7 @@ pub(crate) struct Body {
     /// What its trailers say of a call's end.
     grpc_status: Option<Status>,
     /// Between gRPC-Web and gRPC. Not of one that leaves chunked as it came.
-    translation: Option<Translation>,
+    pub(super) translation: Option<Translation>,
 }
 
 #[derive(Debug)]
@@ -115,18 +115,6 @@ impl Body {
             grpc_status: None,
             translation: None,
         }
-    }
-
-    /// The same, translated on its way.
-    pub(super) fn translated(self, translation: Option<Translation>) -> Body {
-        Body {
-            translation,
-            ..self
-        }
-    }
-
-    pub(super) fn translation(&mut self) -> Option<&mut Translation> {
-        self.translation.as_mut()
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -339,9 +327,9 @@ impl Body {
 
     fn put_translated(&mut self, to: Sink<'_>, data: Buf) -> Result<(), BodyFault> {
         if let Some(translation) = &mut self.translation {
-            let (data, _) = translation.piece(data.into())?;
-            if !data.is_empty() {
-                put(to, data);
+            let piece = translation.piece(data.into())?;
+            if !piece.octets.is_empty() {
+                put(to, piece.octets);
             }
         }
         Ok(())

@@ -201,8 +201,9 @@ fn upload(exchange: &Exchange<'_>, upstream: &Opened, limit: u64) -> Body {
         (BodyFraming::Chunked, Opened::Own(_), Some(_)) => Output::Chunked,
         _ => Output::AsReceived,
     };
-    let translation = Translation::asked(grpc_web::asked_form(exchange));
-    Body::new(framing, output, limit).translated(translation)
+    let mut body = Body::new(framing, output, limit);
+    body.translation = grpc_web::asked_form(exchange).and_then(Translation::asked);
+    body
 }
 
 /// Ask on a stream of a connection that is shared. `ends`: there is no body.
@@ -399,7 +400,7 @@ async fn download(
             .facts()
             .grpc
             .is_some_and(|call| call.status.is_some());
-        body = body.translated(Some(Translation::answer(form, told)));
+        body.translation = Some(Translation::answer(form, told));
         progress.down.set_gap(Some(form));
     }
     progress.answering.set(true);

@@ -5,13 +5,13 @@ use std::future::poll_fn;
 use std::io::Write as _;
 
 use ringway_io::OutBuf;
-use ringway_protocols::grpc::Status;
 use ringway_protocols::http1::ChunkFault;
 use ringway_protocols::http2::{self, hpack::Fields};
 
 use super::body::{Body, BodyFault, LAST_CHUNK, Output, PumpEnd, put};
 use super::side::Sink;
 use super::traffic::Traffic;
+use super::translation::{LastMessage, Piece};
 use crate::grpc;
 use crate::http2::{Fault, Octets, Stream, spares};
 
@@ -28,19 +28,22 @@ pub(super) async fn pump(
     while let Some(data) = next(from, to, traffic).await? {
         traffic.note_touched();
         let n = data.len();
-        let (data, counts) = match body.translation() {
-            None => (data, n),
+        let piece = match &mut body.translation {
+            None => Piece {
+                octets: data,
+                of_client: n,
+            },
             Some(translation) => translation.piece(data).map_err(PumpEnd::Fault)?,
         };
-        body.count(counts).map_err(PumpEnd::Fault)?;
+        body.count(piece.of_client).map_err(PumpEnd::Fault)?;
         traffic.count(body.payload());
-        if !data.is_empty() {
+        if !piece.octets.is_empty() {
             while !to.has_room(PIECE_SEGMENTS) {
                 to.flush(traffic).await?;
             }
-            put_piece(body.output(), data, to);
+            put_piece(body.output(), piece.octets, to);
             traffic.note_piece();
-            match body.translation() {
+            match &mut body.translation {
                 Some(translation) => traffic.set_gap(translation.gap()),
                 // Known with the last piece: both leave in one frame.
                 None if from.is_at_end() => to.end(),
@@ -126,11 +129,11 @@ async fn end(
         http2::write_trailers(&mut lines, trailers.regular())
             .map_err(|_| PumpEnd::Fault(BodyFault::Chunk(ChunkFault::TrailerField)))?;
     }
-    if let Some(translation) = body.translation() {
+    if let Some(translation) = &mut body.translation {
         let end = translation.end(&lines[begin..]).map_err(PumpEnd::Fault)?;
-        if let Some((frame, status)) = end {
+        if let Some(last) = end {
             lines.truncate(begin);
-            put_last(body, frame, status, to, traffic).await?;
+            put_last(body, last, to, traffic).await?;
         }
     }
     if chunked {
@@ -145,26 +148,24 @@ async fn end(
     Ok(to.finish(traffic).await?)
 }
 
-/// The last message of an answer of gRPC-Web, if there is one to be sent.
 async fn put_last(
     body: &mut Body,
-    frame: OutBuf,
-    status: Option<Status>,
+    last: LastMessage,
     to: Sink<'_>,
     traffic: &Traffic<'_>,
 ) -> Result<(), PumpEnd> {
-    if status.is_some() {
-        body.note_grpc_status(status);
+    if last.own_status.is_some() {
+        body.note_grpc_status(last.own_status);
     }
-    if frame.is_empty() {
+    let Some(octets) = last.octets else {
         return Ok(());
-    }
-    body.count(frame.len()).map_err(PumpEnd::Fault)?;
+    };
+    body.count(octets.len()).map_err(PumpEnd::Fault)?;
     traffic.count(body.payload());
     while !to.has_room(PIECE_SEGMENTS) {
         to.flush(traffic).await?;
     }
-    put_piece(body.output(), frame.into(), to);
+    put_piece(body.output(), octets.into(), to);
     traffic.set_gap(None);
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use ringway_io::OutBuf;
 use ringway_protocols::grpc::Status;
-use ringway_protocols::grpc_web::{AnswerBody, Form, TextDecoder, put_trailers};
+use ringway_protocols::grpc_web::{AnswerBody, Form, Passed, TextDecoder, put_trailers};
 use ringway_protocols::http1::Version;
 
 use super::body::BodyFault;
@@ -23,12 +23,30 @@ pub(super) enum Translation {
     Answer { body: AnswerBody, told: bool },
 }
 
+/// A piece as it goes on.
+#[derive(Debug)]
+pub(super) struct Piece {
+    /// It may be nothing yet.
+    pub(super) octets: Octets,
+    /// So many octets the client has sent, or gets.
+    pub(super) of_client: usize,
+}
+
+/// What an answer ends with.
+#[derive(Debug)]
+pub(super) struct LastMessage {
+    /// None where a status in the head was all.
+    pub(super) octets: Option<OutBuf>,
+    /// The call's status, if it is ours because the endpoint said none.
+    pub(super) own_status: Option<Status>,
+}
+
 impl Translation {
     /// Of a request. None: its octets pass as they are.
-    pub(super) fn asked(form: Option<Form>) -> Option<Translation> {
+    pub(super) fn asked(form: Form) -> Option<Translation> {
         match form {
-            Some(Form::Text) => Some(Translation::Asked(TextDecoder::new())),
-            Some(Form::Binary) | None => None,
+            Form::Text => Some(Translation::Asked(TextDecoder::new())),
+            Form::Binary => None,
         }
     }
 
@@ -37,22 +55,25 @@ impl Translation {
         Translation::Answer { body, told }
     }
 
-    /// What becomes of a piece; it may be nothing yet. With it: how many octets the client has sent or gets.
-    pub(super) fn piece(&mut self, piece: Octets) -> Result<(Octets, usize), BodyFault> {
+    /// What becomes of a piece.
+    pub(super) fn piece(&mut self, piece: Octets) -> Result<Piece, BodyFault> {
         let mut out = OutBuf::take();
-        let piece = match self {
+        let octets = match self {
             Translation::Asked(text) => {
-                text.read(piece.bytes(), &mut out)
-                    .map_err(BodyFault::Text)?;
-                return Ok((out.into(), piece.len()));
+                let read = text.read(piece.bytes(), &mut out);
+                read.map_err(BodyFault::Text)?;
+                return Ok(Piece {
+                    octets: out.into(),
+                    of_client: piece.len(),
+                });
             }
             Translation::Answer { body, .. } => match body.pass(piece.bytes(), &mut out) {
-                true => piece,
-                false => out.into(),
+                Passed::AsTheyAre => piece,
+                Passed::Written => out.into(),
             },
         };
-        let n = piece.len();
-        Ok((piece, n))
+        let of_client = octets.len();
+        Ok(Piece { octets, of_client })
     }
 
     /// Of an answer, where trailers may stand: in this form.
@@ -63,11 +84,8 @@ impl Translation {
         }
     }
 
-    /// The body has ended, with these lines for trailers. What is to be sent behind it, and the status that it says if the endpoint said none.
-    pub(super) fn end(
-        &mut self,
-        lines: &[u8],
-    ) -> Result<Option<(OutBuf, Option<Status>)>, BodyFault> {
+    /// The body has ended, with these lines for trailers. Some of an answer.
+    pub(super) fn end(&mut self, lines: &[u8]) -> Result<Option<LastMessage>, BodyFault> {
         let told = match self {
             Translation::Asked(text) => {
                 return text.finish().map(|()| None).map_err(BodyFault::Text);
@@ -75,19 +93,27 @@ impl Translation {
             Translation::Answer { told, .. } => *told,
         };
         let form = self.gap().ok_or(BodyFault::WithinMessage)?;
-        let mut out = OutBuf::take();
-        if told || grpc::status_in_lines(lines).is_some() {
-            // Behind a status in the head there need be none.
-            if !lines.is_empty() {
-                put_trailers(&mut out, form, lines);
-            }
-            return Ok(Some((out, None)));
+        if told && lines.is_empty() {
+            return Ok(Some(LastMessage {
+                octets: None,
+                own_status: None,
+            }));
         }
+        let mut out = OutBuf::take();
+        let is_said = told || grpc::status_in_lines(lines).is_some();
         // A client of gRPC makes this of an end without a status; some of gRPC-Web would take it for a good one.
-        let status = Status::Unknown;
-        let more = grpc::lines(status, "the answer ended without a status");
-        put_trailers(&mut out, form, &[lines, more.as_bytes()].concat());
-        Ok(Some((out, Some(status))))
+        let own_status = (!is_said).then_some(Status::Unknown);
+        match own_status {
+            None => put_trailers(&mut out, form, lines),
+            Some(status) => {
+                let own = grpc::lines(status, "the answer ended without a status");
+                put_trailers(&mut out, form, &[lines, own.as_bytes()].concat());
+            }
+        }
+        Ok(Some(LastMessage {
+            octets: Some(out),
+            own_status,
+        }))
     }
 }
 

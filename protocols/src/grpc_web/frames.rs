@@ -88,6 +88,15 @@ impl At {
     }
 }
 
+/// How bytes go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// As they are; nothing was written.
+    AsTheyAre,
+    /// As what was appended, which may be nothing yet.
+    Written,
+}
+
 /// The body of an answer on its way to a client of gRPC-Web. Text is padded behind each message, so that none waits for the next; nothing else is
 /// held for longer than a piece.
 #[derive(Debug, Clone)]
@@ -122,11 +131,11 @@ impl AnswerBody {
         self.messages.is_between()
     }
 
-    /// These bytes go on. True: as they are, and nothing was appended to `out`; false: as what was appended, which may be nothing yet.
-    pub fn pass(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    /// These bytes go on.
+    pub fn pass(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Passed {
         let Some(text) = &mut self.text else {
             self.messages.pass(bytes);
-            return true;
+            return Passed::AsTheyAre;
         };
         while !bytes.is_empty() {
             let (front, rest) = bytes.split_at(self.messages.pass_to_end(bytes));
@@ -136,7 +145,7 @@ impl AnswerBody {
             }
             bytes = rest;
         }
-        false
+        Passed::Written
     }
 }
 

@@ -6,7 +6,7 @@
 mod frames;
 mod text;
 
-pub use frames::{AnswerBody, Messages, put_trailers};
+pub use frames::{AnswerBody, Messages, Passed, put_trailers};
 pub use text::{TextDecoder, TextEncoder, TextFault};
 
 use crate::http1::{elements, is_ows, is_token};
