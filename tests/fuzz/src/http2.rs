@@ -6,7 +6,7 @@ use ringway_protocols::http1::*;
 use ringway_protocols::http2::frame::{self, FrameHead, HEAD, Kind, MOST, Settings, flag};
 use ringway_protocols::http2::hpack::{Decoder, Fields};
 use ringway_protocols::http2::{
-    Guard, Pseudo, status_of, write_request_head, write_response_head, write_websocket_head,
+    Answers, Guard, Pseudo, Unannounced, status_of, take_request, take_response, take_websocket,
 };
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -108,48 +108,60 @@ impl Read {
     }
 }
 
-/// A head that we write is one that we read, as a whole, whatever a client put into its fields; or it is refused.
+/// A head that is taken is one that HTTP/1.1 reads, as a whole and alike, whatever a client put into its fields; or it is refused.
 fn request(fields: &Fields, ends: bool) {
     let Ok(pseudo) = Pseudo::of(fields) else {
         return;
     };
-    let mut out = Vec::new();
-    let mut writes = [false; 2];
-    writes[0] = write_request_head(&mut out, &pseudo, || fields.regular(), ends).is_ok();
-    judge_request(&out, writes[0], &pseudo);
+    let (mut head, mut out) = (RequestHead::new(), Vec::new());
+    let regular = || fields.regular();
+    let taken = take_request(&mut head, &mut out, &LIMITS, &pseudo, regular, ends);
+    judge_request(&head, &out, taken.is_ok(), &pseudo);
     out.clear();
     let key = b"dGhlIHNhbXBsZSBub25jZQ==";
-    writes[1] = write_websocket_head(&mut out, &pseudo, || fields.regular(), key).is_ok();
-    judge_request(&out, writes[1], &pseudo);
+    let taken = take_websocket(&mut head, &mut out, &LIMITS, &pseudo, regular, key);
+    judge_request(&head, &out, taken.is_ok(), &pseudo);
 }
 
-fn judge_request(out: &[u8], written: bool, pseudo: &Pseudo<'_>) {
-    assert_eq!(written, !out.is_empty(), "a fault leaves nothing behind");
-    let mut head = RequestHead::new();
-    match head.parse(out, &LIMITS) {
-        Ok(Some(n)) => {
-            assert_eq!(n, out.len(), "nothing stands behind the head");
-            let request = head.view(out);
-            assert!(!out.windows(4).rev().skip(1).any(|w| w == b"\r\n\r\n"));
-            assert!(pseudo.method == request.method() || request.wants_websocket());
-        }
-        // Its reader has rules of its own.
-        Ok(None) => assert!(!written),
-        Err(_) => {}
+fn judge_request(head: &RequestHead, out: &[u8], taken: bool, pseudo: &Pseudo<'_>) {
+    if !taken {
+        return assert!(out.is_empty(), "a fault leaves nothing behind");
     }
+    let mut other = RequestHead::new();
+    let read = other.parse(out, &LIMITS);
+    assert_eq!(read, Ok(Some(out.len())), "nothing stands behind the head");
+    let (ours, read) = (head.view(out), other.view(out));
+    assert!(ours.fields().eq(read.fields()));
+    assert_eq!(ours.method(), read.method());
+    assert_eq!(ours.target(), read.target());
+    assert_eq!(ours.path(), read.path());
+    assert_eq!(ours.query(), read.query());
+    assert_eq!(ours.authority(), read.authority());
+    assert_eq!(ours.framing(), read.framing());
+    assert_eq!(ours.wants_websocket(), read.wants_websocket());
+    assert!(!out.windows(4).rev().skip(1).any(|w| w == b"\r\n\r\n"));
+    assert!(pseudo.method == ours.method() || ours.wants_websocket());
 }
 
 fn answer(fields: &Fields) {
     let Ok(status) = status_of(fields) else {
         return;
     };
-    let mut out = Vec::new();
-    if write_response_head(&mut out, status, fields.regular(), b"").is_err() {
+    let answers = Answers {
+        unannounced: Unannounced::Chunked,
+        to_head: false,
+        websocket: None,
+    };
+    let (mut head, mut out) = (ResponseHead::new(), Vec::new());
+    let regular = fields.regular();
+    if take_response(&mut head, &mut out, &LIMITS, status, regular, answers).is_err() {
         return assert!(out.is_empty(), "a fault leaves nothing behind");
     }
-    let mut head = ResponseHead::new();
-    if let Ok(n) = head.parse(&out, &LIMITS, false) {
-        assert_eq!(n, Some(out.len()), "nothing stands behind the head");
-        assert_eq!(head.view(&out).status(), status);
-    }
+    let mut other = ResponseHead::new();
+    let read = other.parse(&out, &LIMITS, false);
+    assert_eq!(read, Ok(Some(out.len())), "nothing stands behind the head");
+    let (ours, read) = (head.view(&out), other.view(&out));
+    assert!(ours.fields().eq(read.fields()));
+    assert_eq!(ours.status(), status);
+    assert_eq!(ours.framing(), read.framing());
 }
