@@ -4,12 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use ringway_protocols::http1::{
-    BodyFraming, HeadLimits, RequestFault, RequestHead, ResponseFault, ResponseHead, Version,
+    BodyFraming, ClientConnection, Forwarded, HeadLimits, RequestEdit, RequestFault, RequestHead,
+    ResponseEdit, ResponseFault, ResponseHead, Version,
 };
 use ringway_protocols::http2::hpack;
 use ringway_protocols::http2::{
-    Answers, HeadFault, Pseudo, Refused, Unannounced, lines, status_of, take_request,
-    take_response, take_websocket, write_trailers,
+    Answers, Asked, HeadFault, Pseudo, Refused, Unannounced, encode_request, encode_response,
+    lines, status_of, take_request, take_response, take_websocket, write_trailers,
 };
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -589,6 +590,95 @@ fn responses_are_judged_alike() {
             "{status} {fields:?}"
         );
     }
+}
+
+/// RFC 7541 section 6.2.3.
+#[test]
+fn secrets_stay_secrets() {
+    let sent: Fields<'_> = &[
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "a.test"),
+        (":path", "/secret"),
+        ("x-token", "t"),
+        ("x-other", "o"),
+        ("cookie", "of more than twenty octets"),
+    ];
+    let secrets: [&[u8]; 4] = [b":authority", b":path", b"x-token", b"cookie"];
+    let decode = |block: &[u8]| {
+        let mut list = hpack::Fields::default();
+        let decoded = hpack::Decoder::new(4096).decode(block, &mut list, 1 << 16, 100);
+        assert_eq!(decoded, Ok(()));
+        list
+    };
+    let never = |list: &hpack::Fields| -> Vec<Vec<u8>> {
+        let never = list.never_indexed();
+        never.map(|(name, _)| name.to_vec()).collect()
+    };
+    let (mut block, mut encoder) = (Vec::new(), hpack::Encoder::new());
+    for (name, value) in pairs(sent) {
+        let indexing = match secrets.contains(&name) {
+            true => hpack::Indexing::Never,
+            false => hpack::Indexing::Incremental,
+        };
+        encoder.field(name, value, &mut block, indexing);
+    }
+    let list = decode(&block);
+    assert_eq!(never(&list), secrets);
+
+    let (mut head, mut out) = (RequestHead::new(), Vec::new());
+    let pseudo = Pseudo::of(&list).unwrap();
+    let regular = || list.regular();
+    take_request(&mut head, &mut out, &LIMITS, &pseudo, regular, true).unwrap();
+    let names = || list.never_indexed().map(|(name, _)| name);
+    head.keep_secret(&out, names());
+    let edit = RequestEdit {
+        target: None,
+        host: None,
+        via: b"rw",
+        forwarded: Forwarded {
+            trusted: false,
+            peer: b"192.0.2.7",
+            proto: b"https",
+            port: b"443",
+            client_cert: None,
+        },
+        request_id: None,
+        websocket: false,
+        into_grpc: false,
+        edits: &[],
+    };
+    let asked = Asked {
+        scheme: b"https",
+        websocket: false,
+    };
+    let mut block = Vec::new();
+    let to = &mut hpack::Encoder::new();
+    encode_request(to, &mut block, &head.view(&out), &edit, asked);
+    assert_eq!(never(&decode(&block)), secrets);
+    // The next head is another's.
+    out.clear();
+    take_request(&mut head, &mut out, &LIMITS, &GET, || pairs(&[]), true).unwrap();
+    block.clear();
+    encode_request(to, &mut block, &head.view(&out), &edit, asked);
+    assert_eq!(never(&decode(&block)), Vec::<Vec<u8>>::new());
+
+    let (mut head, mut out) = (ResponseHead::new(), Vec::new());
+    take_response(&mut head, &mut out, &LIMITS, 200, list.regular(), ANSWERS).unwrap();
+    head.keep_secret(&out, names());
+    let edit = ResponseEdit {
+        via: b"rw",
+        client: Version::Http2,
+        connection: ClientConnection::KeepAlive,
+        framing: BodyFraming::Chunked,
+        request_id: None,
+        websocket: false,
+        edits: &[],
+    };
+    block.clear();
+    let to = &mut hpack::Encoder::new();
+    encode_response(to, &mut block, &head.view(&out), &edit);
+    assert_eq!(never(&decode(&block)), secrets[2..]);
 }
 
 #[test]

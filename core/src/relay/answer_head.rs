@@ -92,7 +92,10 @@ fn take(
     };
     let regular = fields.regular();
     match http2::take_response(answer, answer_bytes, &limits, status, regular, answers) {
-        Ok(()) => Ok(behind),
+        Ok(()) => {
+            answer.keep_secret(answer_bytes, fields.never_indexed().map(|(name, _)| name));
+            Ok(behind)
+        }
         Err(Refused::Malformed(fault)) => Err(Broken::UpstreamNonsense(fault.explain())),
         Err(Refused::AsHttp1(fault)) => Err(Broken::UpstreamNonsense(fault.explain())),
     }

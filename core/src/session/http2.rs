@@ -265,6 +265,9 @@ fn take_head(exchange: &mut Exchange<'_>, fields: &Fields, ends: bool) -> Result
         None => http2::take_request(head, bytes, &limits, &pseudo, regular, ends),
         Some(key) => http2::take_websocket(head, bytes, &limits, &pseudo, regular, key),
     };
+    if taken.is_ok() {
+        head.keep_secret(bytes, fields.never_indexed().map(|(name, _)| name));
+    }
     taken.map_err(|refusal| match refusal {
         Refused::Malformed(fault) => malformed(exchange, fault),
         Refused::AsHttp1(fault) => refused(exchange, fault),

@@ -42,6 +42,8 @@ pub struct RequestHead {
     pub(crate) target: Target,
     version: Version,
     framing: BodyFraming,
+    /// The target is as secret as a field may be.
+    pub(crate) secret_target: bool,
     pub(crate) table: FieldTable,
 }
 
@@ -57,7 +59,19 @@ impl RequestHead {
         self.cursor = LineCursor::default();
         self.empty_lines = 0;
         self.started = false;
+        self.secret_target = false;
         self.table.clear();
+    }
+
+    /// These came so that nobody on their way may put them into a table (RFC 7541 section 6.2.3): what of them goes on as it is says so again.
+    pub fn keep_secret<'a>(&mut self, bytes: &[u8], names: impl Iterator<Item = &'a [u8]>) {
+        for name in names {
+            match name {
+                b":path" => self.secret_target = true,
+                b":authority" => self.table.keep_secret(bytes, b"host"),
+                name => self.table.keep_secret(bytes, name),
+            }
+        }
     }
 
     /// `bytes` starts at the request (leading CRLFs are skipped and counted in the result). `Ok(None)`: more bytes are

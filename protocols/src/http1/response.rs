@@ -43,6 +43,11 @@ impl ResponseHead {
         self.table.clear();
     }
 
+    /// See [`super::RequestHead::keep_secret`].
+    pub fn keep_secret<'a>(&mut self, bytes: &[u8], names: impl Iterator<Item = &'a [u8]>) {
+        names.for_each(|name| self.table.keep_secret(bytes, name));
+    }
+
     /// As [`super::RequestHead::parse`]; no empty line is skipped. `to_head`: the request was HEAD. Framing follows RFC 9112 6.3
     /// for it and for 1xx, 204, 304.
     pub fn parse(

@@ -62,6 +62,8 @@ pub(crate) struct Field {
     pub(crate) imitates: bool,
     /// See [`FieldLine::canonical`].
     pub(crate) canonical: bool,
+    /// Nobody on its way may put it into a table (RFC 7541 section 6.2.3).
+    pub(crate) secret: bool,
 }
 
 /// How often a field occurs, with its value where there is exactly one.
@@ -173,6 +175,7 @@ impl FieldTable {
             ends_here: false,
             imitates: line.odd_name && imitates_known(bytes.get(line.name).unwrap_or_default()),
             canonical: line.canonical,
+            secret: false,
         });
         if known != Known::Other {
             self.note(known, index as u16);
@@ -204,6 +207,13 @@ impl FieldTable {
         }
     }
 
+    /// All fields of this name are secrets.
+    pub(crate) fn keep_secret(&mut self, bytes: &[u8], name: &[u8]) {
+        let named = self.fields.iter_mut();
+        let named = named.filter(|field| field.name.of(bytes).eq_ignore_ascii_case(name));
+        named.for_each(|field| field.secret = true);
+    }
+
     /// The same as `write`, with a value that is put together.
     #[inline]
     pub(crate) fn write_pieces<'a>(
@@ -226,6 +236,7 @@ impl FieldTable {
             ends_here: false,
             imitates: false,
             canonical: true,
+            secret: false,
         });
         put(out, b"\r\n");
         if known != Known::Other && index <= usize::from(u16::MAX) {

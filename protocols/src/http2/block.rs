@@ -105,11 +105,16 @@ impl<'a> Block<'a> {
 
     #[inline]
     fn put_lower(&mut self, known: Known, name: &[u8], value: &[u8]) {
+        self.encode(known, name, value, indexing(known));
+    }
+
+    #[inline]
+    fn encode(&mut self, known: Known, name: &[u8], value: &[u8], indexing: Indexing) {
         let of_handshake = || name == websocket::KEY || name == websocket::ACCEPT;
         if stays_behind(known) || (self.websocket && of_handshake()) {
             return;
         }
-        self.encoder.field(name, value, self.out, indexing(known));
+        self.encoder.field(name, value, self.out, indexing);
     }
 }
 
@@ -125,10 +130,20 @@ impl HeadSink for Block<'_> {
         let authority = edit.host.unwrap_or_else(|| request.authority());
         // Only a client of HTTP/1.0 may leave it out.
         if !authority.is_empty() && is_text(authority) {
-            to.field(b":authority", authority, out, Indexing::Incremental);
+            let host = request.head.table.position(Known::Host);
+            let host = host.and_then(|at| request.head.table.fields().get(at));
+            let indexing = match host.is_some_and(|host| host.secret) {
+                true => Indexing::Never,
+                false => Indexing::Incremental,
+            };
+            to.field(b":authority", authority, out, indexing);
         }
         put_target(&mut self.scratch, request, edit);
-        to.field(b":path", &self.scratch, out, Indexing::Without);
+        let indexing = match request.head.secret_target {
+            true => Indexing::Never,
+            false => Indexing::Without,
+        };
+        to.field(b":path", &self.scratch, out, indexing);
         self.scratch.clear();
         if self.websocket {
             to.field(b":protocol", b"websocket", out, Indexing::Incremental);
@@ -146,6 +161,10 @@ impl HeadSink for Block<'_> {
     #[inline]
     fn keep(&mut self, field: &Field) {
         let (name, value) = (field.name.of(self.bytes), field.value.of(self.bytes));
+        if field.secret {
+            let name = name.to_ascii_lowercase();
+            return self.encode(field.known, &name, value, Indexing::Never);
+        }
         self.field(field.known, name, value);
     }
 
