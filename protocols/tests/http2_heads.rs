@@ -660,6 +660,7 @@ fn secrets_stay_secrets() {
     out.clear();
     take_request(&mut head, &mut out, &LIMITS, &GET, || pairs(&[]), true).unwrap();
     block.clear();
+    let to = &mut hpack::Encoder::new();
     encode_request(to, &mut block, &head.view(&out), &edit, asked);
     assert_eq!(never(&decode(&block)), Vec::<Vec<u8>>::new());
 
