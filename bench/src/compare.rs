@@ -75,7 +75,7 @@ pub(crate) fn compare(ringway: Option<&Path>, options: &Options) -> io::Result<(
     secured::write(&out.join(CERTIFICATES))?;
     // Idle connections need files, here and in the proxies, which inherit the limit.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    let (subjects, missing) = subjects(ringway, options)?;
+    let (subjects, missing) = subjects(ringway, &options.with, &options.peer)?;
     say(&format!(
         "pinning: {}\nconfigurations and results: {}\n",
         plan.describe(),
@@ -127,10 +127,14 @@ fn scenarios(options: &Options) -> io::Result<Vec<Scenario>> {
     Ok(scenarios)
 }
 
-/// Who takes part, Ringway first, and who is missing.
-fn subjects(ringway: Option<&Path>, options: &Options) -> io::Result<(Vec<Subject>, Vec<Skipped>)> {
+/// Who takes part, Ringway first, and who is missing. `peers`: where their programs are, each NAME=PATH.
+pub(crate) fn subjects(
+    ringway: Option<&Path>,
+    with: &[String],
+    peers: &[String],
+) -> io::Result<(Vec<Subject>, Vec<Skipped>)> {
     let mut given = Vec::new();
-    for peer in &options.peer {
+    for peer in peers {
         let (name, path) = peer
             .split_once('=')
             .ok_or_else(|| io::Error::other(format!("`{peer}` is not NAME=PATH")))?;
@@ -144,7 +148,7 @@ fn subjects(ringway: Option<&Path>, options: &Options) -> io::Result<(Vec<Subjec
         .map_err(|e| io::Error::other(format!("{BASE}: {e}")))?;
     let mut subjects = vec![base];
     let mut missing = Vec::new();
-    for name in options.with.iter().filter(|name| *name != BASE) {
+    for name in with.iter().filter(|name| *name != BASE) {
         // Another driver is the same program.
         let path = path_of(name).or(ringway.filter(|_| peers::is_same_program(name)));
         match peers::find(name, path) {

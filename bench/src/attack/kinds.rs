@@ -134,12 +134,7 @@ pub(super) const ALL: &[Attack] = &[
             fields.push(0x40);
             fields.extend(&literal("x-bomb", &"a".repeat(3_900))[1..]);
             fields.extend(std::iter::repeat_n(0xbe, 8_000));
-            block(
-                n,
-                FrameKind::Headers,
-                flag::END_STREAM | flag::END_HEADERS,
-                &fields,
-            )
+            request(n, flag::END_STREAM, &fields)
         },
         ..PEACE
     },
@@ -152,12 +147,7 @@ pub(super) const ALL: &[Attack] = &[
             while fields.len() + cookie.len() < frame::MOST_PAYLOAD as usize {
                 fields.extend(&cookie);
             }
-            block(
-                n,
-                FrameKind::Headers,
-                flag::END_STREAM | flag::END_HEADERS,
-                &fields,
-            )
+            request(n, flag::END_STREAM, &fields)
         },
         ..PEACE
     },
@@ -244,12 +234,12 @@ pub(super) fn get(n: u32, path: &str, ends: bool) -> Vec<u8> {
         true => ("GET", flag::END_STREAM),
         false => ("POST", 0),
     };
-    block(
-        n,
-        FrameKind::Headers,
-        flag::END_HEADERS | end,
-        &fields(method, path),
-    )
+    request(n, end, &fields(method, path))
+}
+
+/// A whole head; `end`: END_STREAM or nothing.
+fn request(n: u32, end: u8, fields: &[u8]) -> Vec<u8> {
+    block(n, FrameKind::Headers, flag::END_HEADERS | end, fields)
 }
 
 fn fields(method: &str, path: &str) -> Vec<u8> {

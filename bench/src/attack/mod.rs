@@ -19,9 +19,10 @@ pub(crate) use client::attack as make;
 pub(crate) use origin::serve;
 
 use crate::child::{Own, Process};
+use crate::compare;
 use crate::machine;
 use crate::measure;
-use crate::peers::{self, Job, Place, Subject};
+use crate::peers::{Job, Place, Subject};
 use crate::pin::Plan;
 use crate::run::{free_port, last_lines};
 use crate::scenario::Scenario;
@@ -62,7 +63,7 @@ pub(crate) struct Options {
 struct Row {
     quiet: bystander::Seen,
     under: bystander::Seen,
-    /// The same when the attack is over.
+    /// What the proxy's memory grew by at most under the attack, in bytes.
     grown: u64,
     /// Of a CPU, under the attack.
     busy: f64,
@@ -80,7 +81,10 @@ pub(crate) fn run(ringway: Option<&Path>, options: &Options) -> io::Result<()> {
             named.collect::<io::Result<_>>()?
         }
     };
-    let subjects = subjects(ringway, options)?;
+    let (subjects, missing) = compare::subjects(ringway, &options.with, &options.peer)?;
+    if let Some(missing) = missing.first() {
+        return Err(io::Error::other(missing.why.clone()));
+    }
     let plan = Plan::parse("auto", 1)?;
     let folder = std::env::temp_dir().join(format!("ringway-attack-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -169,23 +173,6 @@ fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
-}
-
-fn subjects(ringway: Option<&Path>, options: &Options) -> io::Result<Vec<Subject>> {
-    let path_of = |name: &str| {
-        let given = options.peer.iter().filter_map(|peer| peer.split_once('='));
-        let mut given = given.filter(|(n, _)| *n == name);
-        given.next().map(|(_, path)| PathBuf::from(path))
-    };
-    let mut subjects = vec![peers::find("ringway", ringway)?];
-    for name in &options.with {
-        let path = path_of(name).or_else(|| {
-            let own = ringway.filter(|_| peers::is_same_program(name));
-            own.map(Path::to_owned)
-        });
-        subjects.push(peers::find(name, path.as_deref())?);
-    }
-    Ok(subjects)
 }
 
 fn once(

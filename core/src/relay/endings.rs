@@ -121,16 +121,10 @@ pub(super) fn failed(
 fn upload_failed(exchange: &mut Exchange<'_>, end: PumpEnd) -> Option<Reply> {
     match end {
         PumpEnd::Fault(BodyFault::Chunk(fault)) => {
-            let cells = exchange.listener().cells.of(exchange.lane.index);
-            cells.protocol_error(fault.label());
-            exchange.note(Flag::ClientProtocol, format_args!("{}", fault.explain()));
-            Some(Reply::closing(400, Flag::ClientProtocol))
+            Some(client_nonsense(exchange, fault.label(), fault.explain()))
         }
         PumpEnd::Fault(BodyFault::Text(fault)) => {
-            let cells = exchange.listener().cells.of(exchange.lane.index);
-            cells.protocol_error(fault.label());
-            exchange.note(Flag::ClientProtocol, format_args!("{}", fault.explain()));
-            Some(Reply::closing(400, Flag::ClientProtocol))
+            Some(client_nonsense(exchange, fault.label(), fault.explain()))
         }
         PumpEnd::Fault(BodyFault::TooLarge) => {
             exchange.note(Flag::BodyLimit, format_args!("the body is over its limit"));
@@ -153,6 +147,14 @@ fn upload_failed(exchange: &mut Exchange<'_>, end: PumpEnd) -> Option<Reply> {
         // Not an end: the answer, if there is one, counts.
         PumpEnd::ToBroken => None,
     }
+}
+
+/// The request's body is not valid.
+fn client_nonsense(exchange: &mut Exchange<'_>, label: &'static str, why: &str) -> Reply {
+    let cells = exchange.listener().cells.of(exchange.lane.index);
+    cells.protocol_error(label);
+    exchange.note(Flag::ClientProtocol, format_args!("{why}"));
+    Reply::closing(400, Flag::ClientProtocol)
 }
 
 /// The answer failed. None: the client is gone.

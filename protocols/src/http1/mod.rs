@@ -42,7 +42,7 @@ pub use write_response::write_response;
 /// For another version that writes heads.
 pub(crate) mod head {
     pub(crate) use super::field::imitates_known;
-    pub(crate) use super::sink::{HeadSink, Own, put_target};
+    pub(crate) use super::sink::{HeadSink, Own, put, put_field, put_target};
     pub(crate) use super::table::{Field, FieldTable};
     pub(crate) use super::write_request::write as write_request;
     pub(crate) use super::write_response::write as write_response;

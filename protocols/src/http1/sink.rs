@@ -23,6 +23,16 @@ pub(crate) struct Own {
     pub(crate) name: &'static [u8],
 }
 
+impl Own {
+    pub(crate) const fn new(known: Known, prefix: &'static [u8], name: &'static [u8]) -> Own {
+        Own {
+            known,
+            prefix,
+            name,
+        }
+    }
+}
+
 /// See the module. Names and values of fields come from a head that was checked, except where it says otherwise.
 pub(crate) trait HeadSink {
     /// What a request begins with. The host is asked for here as well, since it is no field in every version.

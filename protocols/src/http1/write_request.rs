@@ -25,37 +25,29 @@ use super::{BodyFraming, RequestEdit, Version};
 /// Bytes that we add to a head at most, with names of usual length; a guess that only saves a second allocation.
 const ADDED_BYTES: usize = 512;
 
-const FORWARDED_FOR: Own = Own {
-    known: Known::XForwardedFor,
-    prefix: b"X-Forwarded-For: ",
-    name: b"x-forwarded-for",
-};
-const FORWARDED_PROTO: Own = Own {
-    known: Known::XForwardedProto,
-    prefix: b"X-Forwarded-Proto: ",
-    name: b"x-forwarded-proto",
-};
-const FORWARDED_HOST: Own = Own {
-    known: Known::XForwardedHost,
-    prefix: b"X-Forwarded-Host: ",
-    name: b"x-forwarded-host",
-};
-const FORWARDED_PORT: Own = Own {
-    known: Known::XForwardedPort,
-    prefix: b"X-Forwarded-Port: ",
-    name: b"x-forwarded-port",
-};
+const FORWARDED_FOR: Own = Own::new(
+    Known::XForwardedFor,
+    b"X-Forwarded-For: ",
+    b"x-forwarded-for",
+);
+const FORWARDED_PROTO: Own = Own::new(
+    Known::XForwardedProto,
+    b"X-Forwarded-Proto: ",
+    b"x-forwarded-proto",
+);
+const FORWARDED_HOST: Own = Own::new(
+    Known::XForwardedHost,
+    b"X-Forwarded-Host: ",
+    b"x-forwarded-host",
+);
+const FORWARDED_PORT: Own = Own::new(
+    Known::XForwardedPort,
+    b"X-Forwarded-Port: ",
+    b"x-forwarded-port",
+);
 /// Of requests and of responses.
-pub(crate) const REQUEST_ID: Own = Own {
-    known: Known::XRequestId,
-    prefix: b"X-Request-Id: ",
-    name: b"x-request-id",
-};
-const VIA: Own = Own {
-    known: Known::Via,
-    prefix: b"Via: ",
-    name: b"via",
-};
+pub(crate) const REQUEST_ID: Own = Own::new(Known::XRequestId, b"X-Request-Id: ", b"x-request-id");
+const VIA: Own = Own::new(Known::Via, b"Via: ", b"via");
 
 /// Append the upstream's request head to `out`: HTTP/1.1, order and spelling of fields kept, hop-by-hop fields removed
 /// (semantics 38), framing fields as [`Request::framing`] says, ends with the empty line.

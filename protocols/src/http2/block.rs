@@ -90,6 +90,17 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// Do something with these pieces, put together.
+    fn joined(&mut self, pieces: &[&[u8]], put: impl FnOnce(&mut Self, &[u8])) {
+        let mut joined = std::mem::take(&mut self.scratch);
+        for piece in pieces {
+            joined.extend_from_slice(piece);
+        }
+        put(self, &joined);
+        joined.clear();
+        self.scratch = joined;
+    }
+
     /// A field whose name may have capitals.
     fn put(&mut self, known: Known, name: &[u8], value: &[u8]) {
         let mut lower = [0; 32];
@@ -169,13 +180,7 @@ impl HeadSink for Block<'_> {
     }
 
     fn pieces(&mut self, known: Known, name: &[u8], value: [&[u8]; 3]) {
-        let mut joined = std::mem::take(&mut self.scratch);
-        value
-            .iter()
-            .for_each(|piece| joined.extend_from_slice(piece));
-        self.field(known, name, &joined);
-        joined.clear();
-        self.scratch = joined;
+        self.joined(&value, |block, joined| block.field(known, name, joined));
     }
 
     #[inline]
@@ -190,12 +195,9 @@ impl HeadSink for Block<'_> {
         if other.is_empty() {
             return self.put_lower(own.known, own.name, one);
         }
-        let mut joined = std::mem::take(&mut self.scratch);
-        joined.extend_from_slice(one);
-        joined.extend_from_slice(other);
-        self.put_lower(own.known, own.name, &joined);
-        joined.clear();
-        self.scratch = joined;
+        self.joined(&[one, other], |block, joined| {
+            block.put_lower(own.known, own.name, joined);
+        });
     }
 
     fn connection(&mut self, _: &[u8]) {}

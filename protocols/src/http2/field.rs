@@ -3,7 +3,7 @@
 //! Not here: pseudo-fields.
 
 use super::HeadFault;
-use crate::http1::head::{FieldTable, imitates_known};
+use crate::http1::head::{FieldTable, imitates_known, put_field};
 use crate::http1::{Known, decimal, is_ows, is_text, may_trail, token_table};
 
 /// A field name as HTTP/2 has it: a token without capitals.
@@ -53,17 +53,6 @@ pub(super) fn is_of_connection(known: Known) -> bool {
             | Known::TransferEncoding
             | Known::Upgrade
     )
-}
-
-pub(super) fn put(out: &mut Vec<u8>, text: &[u8]) {
-    out.extend_from_slice(text);
-}
-
-pub(super) fn put_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    put(out, name);
-    put(out, b": ");
-    put(out, value);
-    put(out, b"\r\n");
 }
 
 /// What shows when a field is checked.
@@ -130,7 +119,7 @@ pub fn write_trailers<'a>(
     let mark = out.len();
     for (name, value) in fields {
         match checked(name, value) {
-            Ok(_) if may_trail(name) => put_line(out, name, value),
+            Ok(_) if may_trail(name) => put_field(out, name, value),
             Ok(_) => {}
             Err(fault) => {
                 out.truncate(mark);

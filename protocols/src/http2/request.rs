@@ -3,9 +3,10 @@
 //! Not here: what HTTP/1.1 refuses as well (several Content-Lengths, a Host that is none, CONNECT, TRACE with a body, and what is over a limit):
 //! `http1::RequestHead` judges that of a head, whether it was read or written.
 
-use super::field::{announces_body, checked, put};
+use super::field::{announces_body, checked};
 use super::hpack::Fields;
 use super::{HeadFault, Refused};
+use crate::http1::head::put;
 use crate::http1::{
     HeadLimits, Known, RequestFault, RequestHead, decimal, is_authority, is_target, is_token,
 };

@@ -2,8 +2,9 @@
 //!
 //! Not here: what HTTP/1.1 refuses as well (`http1::ResponseHead`). An upstream is believed as little as a client.
 
-use super::field::{checked, put};
+use super::field::checked;
 use super::{HeadFault, Refused};
+use crate::http1::head::put;
 use crate::http1::{HeadLimits, Known, ResponseFault, ResponseHead};
 use crate::websocket;
 
