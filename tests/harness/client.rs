@@ -91,6 +91,15 @@ impl Client {
         })
     }
 
+    /// How a connection ends on which the client says nothing. One that is reset at once may be so before `connect` has returned.
+    pub fn end_of_connecting(address: SocketAddr) -> End {
+        match Client::try_connect(address) {
+            Ok(mut client) => client.end(),
+            Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => End::Reset(Vec::new()),
+            Err(e) => panic!("cannot connect to {address}: {e}"),
+        }
+    }
+
     /// Connect over a Unix socket, or say why not.
     pub fn try_connect_path(path: &std::path::Path) -> std::io::Result<Client> {
         Ok(Client {
