@@ -149,6 +149,30 @@ both_drivers! {
         }
     }
 
+    fn an_answer_of_no_octets_keeps_its_trailers(io) {
+        let origin = Http2Origin::start(|_, mut respond| async move {
+            let head = Response::builder()
+                .header("content-type", "application/grpc")
+                .header("content-length", "0");
+            let Ok(mut stream) = respond.send_response(head.body(()).expect("a head"), false) else {
+                return;
+            };
+            let mut trailers = http::HeaderMap::new();
+            trailers.insert("grpc-status", http::HeaderValue::from_static("5"));
+            let _ = stream.send_trailers(trailers);
+        });
+        let proxy = Proxy::start(io, &to(origin.address(), "h2"));
+        let answer = Http2Client::connect(proxy.web()).ask(asking("POST", "/S/Empty", CALL));
+        assert_eq!((answer.status, answer.field("content-length"), answer.text().as_str()), (200, Some("0"), ""));
+        assert_eq!(answer.trailer("grpc-status"), Some("5"));
+        let line = proxy.await_access("the call", |line| line["path"] == "/S/Empty");
+        assert_eq!((line["flag"].as_str(), line["grpc_status"].as_str()), (Some("-"), Some("NOT_FOUND")));
+        // HTTP/1.1 has no place for them behind a body of a known length.
+        let mut one = Client::connect(proxy.web());
+        let answer = one.ask("POST /S/One HTTP/1.1\r\nHost: test\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!((answer.status, answer.text().as_str()), (200, ""));
+    }
+
     fn an_answer_that_breaks_off_ends_with_a_status(io) {
         let origin = Origin::start(|visit| {
             visit.request();

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use ringway_io::{self as io, OutBuf};
+use ringway_io::{self as io, OutBuf, Pooled};
 use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version};
 use ringway_protocols::http2;
 
@@ -150,7 +150,9 @@ pub(crate) async fn relay(
             seen: Cell::new((0, 0)),
         };
         let who = exchange.who();
-        let up = pin!(pump(&mut upload, who.source(), asked.sink(), &progress.up));
+        // Most requests have no body: what moving one takes is not part of every exchange.
+        let up = (!upload.is_done())
+            .then(|| io::pooled(pump(&mut upload, who.source(), asked.sink(), &progress.up)));
         let down = pin!(download(exchange, admitted, asked, &progress));
         let gone = |cx: &mut Context<'_>| who.poll_gone(cx);
         both(up, down, &patience, gone, asked.sink()).await
@@ -285,7 +287,7 @@ async fn settle(exchange: &mut Exchange<'_>, idle_ms: u32) -> Result<(), Failure
 
 /// Drive both directions from one task, until the way back has ended or the way there has failed for good.
 async fn both(
-    mut up: Pin<&mut impl Future<Output = Result<(), PumpEnd>>>,
+    mut up: Option<Pooled<impl Future<Output = Result<(), PumpEnd>>>>,
     mut down: Pin<&mut impl Future<Output = Result<Answered, Broken>>>,
     patience: &Patience<'_>,
     client_gone: impl Fn(&mut Context<'_>) -> Poll<()>,
@@ -296,7 +298,8 @@ async fn both(
         let late = patience.take_late();
         let before = (progress.up.moved_us(), progress.down.moved_us());
         if !progress.uploaded.get()
-            && let Poll::Ready(end) = up.as_mut().poll(cx)
+            && let Some(up) = &mut up
+            && let Poll::Ready(end) = Pin::new(up).poll(cx)
         {
             match end {
                 Ok(()) => progress.whole.set(true),
@@ -377,7 +380,9 @@ async fn download(
         ClientConnection::Close
     };
     let mut body = Body::new(framing_said, output, u64::MAX);
-    let ends = body.is_done() || is_over;
+    let by_stream = exchange.caller.call().is_some();
+    // Behind a body of no octets trailers may come, or the end of the stream alone.
+    let ends = is_over || body.is_done() && !(by_http2 && by_stream);
     exchange.facts_mut().note_answer(status);
     grpc::note_head(exchange);
     match exchange.caller.call() {
@@ -417,7 +422,7 @@ async fn download(
         }
         _ => return Err(Broken::UpstreamNonsense("its answer has no body to read")),
     };
-    if !body.is_done() || matches!(from, Source::Http1(_)) {
+    if !ends || matches!(from, Source::Http1(_)) {
         let pumped = pump(&mut body, from, exchange.who().sink(), &progress.down).await;
         grpc::note_status(exchange, body.grpc_status());
         pumped.map_err(endings::broken)?;
