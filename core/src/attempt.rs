@@ -294,7 +294,7 @@ async fn open_own(
     admitted: &Admitted,
     cluster: &ClusterPlan,
     target: &Arc<Target>,
-) -> Result<Upstream, OpenFault> {
+) -> Result<Box<Upstream>, OpenFault> {
     let queue_ms = exchange.patience(cluster.queue_for_ms);
     let place = fresh::own_place(cluster, exchange.lane, exchange.who(), queue_ms).await?;
     let name = exchange.facts().server_name.as_str();
@@ -313,7 +313,7 @@ async fn dial(
     target: &Arc<Target>,
     place: Permit,
     header: Option<io::OutBuf>,
-) -> Result<Upstream, OpenFault> {
+) -> Result<Box<Upstream>, OpenFault> {
     let cells = cluster.cells.of(exchange.lane.index);
     let connect_ms = exchange.patience(exchange.route(admitted.route()).timeouts.connect);
     let before = io::now_us();

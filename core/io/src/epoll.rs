@@ -226,7 +226,7 @@ impl Io {
         let copy = slot.ahead == Ahead::Piece;
         let size = match slot.ahead {
             Ahead::Piece => PIECE.min(w.pool.size()),
-            Ahead::Quota | Ahead::Buffer => w.pool.size(),
+            Ahead::Quota | Ahead::Buffers(_) => w.pool.size(),
         };
         let n = loop {
             // SAFETY: a lent buffer of `size` bytes, which nobody else refers to.

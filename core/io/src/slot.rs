@@ -203,8 +203,9 @@ impl SpillPool {
 pub enum Ahead {
     /// The worker's quota.
     Quota,
-    /// A receive buffer, and nothing before somebody waits for it: whoever takes it may have to keep it for long.
-    Buffer,
+    /// So many receive buffers' worth, and nothing before somebody waits for it: whoever takes it may have to keep it for long. (Where the kernel
+    /// does not count for us, one.)
+    Buffers(u8),
     /// The same, with at most [`PIECE`] bytes in memory of their own.
     Piece,
 }

@@ -10,7 +10,7 @@ use crate::upstream::Upstream;
 #[derive(Debug)]
 pub(crate) enum Held {
     Client(Rc<Client>),
-    Upstream(Upstream),
+    Upstream(Box<Upstream>),
 }
 
 impl Held {

@@ -13,10 +13,12 @@ use ringway_protocols::http2::hpack::{Encoder, Fields};
 use super::connection::{Connection, Role};
 use super::few::Few;
 use super::window::Window;
-use super::{MOST_STREAM_WINDOW, Octets, UPSTREAM_WINDOW};
+use super::{MOST_AHEAD, MOST_STREAM_WINDOW, Octets, UPSTREAM_WINDOW};
 
-/// What is received of an upstream's own connection at a time.
+/// A receive buffer.
 const BUFFER: u32 = 16 * 1024;
+/// So many are received of an upstream's own connection at a time: what it may have unread when an HTTP/1.1 client asks.
+const MOST_BUFFERS: u32 = 5;
 /// Not where a stream's window has less than this.
 const LEAST_ROOM: i64 = 8 * 1024;
 
@@ -276,9 +278,17 @@ impl Stream {
         let mut state = self.state.borrow_mut();
         let left = inner.promises_left(&state)?;
         let room = state.send_window.min(inner.send_window);
-        let (ahead, promised) = match room >= LEAST_ROOM && left >= BUFFER {
-            true => (Ahead::Buffer, BUFFER),
-            false => (Ahead::Piece, 0),
+        let (ahead, promised) = if room >= LEAST_ROOM && left >= BUFFER {
+            // As much as its window takes, and as all streams may have that there are.
+            let share = MOST_AHEAD
+                / u32::try_from(inner.streams.len())
+                    .unwrap_or(u32::MAX)
+                    .max(1);
+            let takes = u32::try_from(room).unwrap_or(u32::MAX);
+            let buffers = (share.min(left).min(takes) / BUFFER).clamp(1, MOST_BUFFERS);
+            (Ahead::Buffers(buffers as u8), buffers * BUFFER)
+        } else {
+            (Ahead::Piece, 0)
         };
         inner.promise(&mut state, promised);
         Some(ahead)

@@ -399,14 +399,14 @@ async fn pump_framed(
             }
             Fill::Full => to.flush(traffic).await?,
             Fill::More => {
+                // A stream takes one piece at a time: the next would only stand in memory behind it.
+                if !to.is_empty() {
+                    to.flush(traffic).await?;
+                }
                 let received = match from.try_recv() {
                     Some(buf) => Some(buf),
                     None => {
                         to.submit();
-                        if !to.is_empty() {
-                            to.flush(traffic).await?;
-                            continue;
-                        }
                         if let Some(ahead) = to.read_ahead() {
                             from.read_ahead(ahead);
                         }

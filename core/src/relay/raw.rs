@@ -40,7 +40,7 @@ pub(super) async fn tunnel(
 pub(crate) async fn pass(
     exchange: &mut Exchange<'_>,
     admitted: &Admitted,
-    upstream: Upstream,
+    upstream: Box<Upstream>,
 ) -> After {
     let idle_ms = exchange.route(admitted.route()).timeouts.tunnel_idle;
     let drain_ms = exchange.plan.plan.drain_ms;

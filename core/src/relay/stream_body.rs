@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::io::Write as _;
 
-use ringway_io::OutBuf;
+use ringway_io::{self as io, OutBuf};
 use ringway_protocols::http1::ChunkFault;
 use ringway_protocols::http2::{self, hpack::Fields};
 
@@ -133,7 +133,8 @@ async fn end(
         let end = translation.end(&lines[begin..]).map_err(PumpEnd::Fault)?;
         if let Some(last) = end {
             lines.truncate(begin);
-            put_last(body, last, to, traffic).await?;
+            // Of gRPC-Web alone.
+            io::pooled(put_last(body, last, to, traffic)).await?;
         }
     }
     if chunked {

@@ -55,7 +55,7 @@ pub(crate) async fn place(
     who: Who<'_>,
     queue_ms: u32,
     header: &[u8],
-) -> Result<Turn<Upstream>, OpenFault> {
+) -> Result<Turn<Box<Upstream>>, OpenFault> {
     if let Some(place) = at_once(cluster, lane) {
         return Ok(Turn::Place(place));
     }
@@ -108,7 +108,7 @@ pub(crate) async fn dial(
     mark: u32,
     connect_ms: u32,
     header: Option<OutBuf>,
-) -> Result<Upstream, OpenFault> {
+) -> Result<Box<Upstream>, OpenFault> {
     let who = io::DialAs {
         mark,
         source: target.source,
@@ -135,12 +135,12 @@ pub(crate) async fn dial(
         ))
         .await?;
     }
-    Ok(Upstream {
+    Ok(Box::new(Upstream {
         stream,
         target: target.clone(),
         ties: Ties::new(cluster, lane.index, place),
         header: announced,
         demanded: cluster.tls.clone(),
         reused: false,
-    })
+    }))
 }

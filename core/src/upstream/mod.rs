@@ -22,7 +22,7 @@ use crate::plan::{ClusterPlan, Target};
 #[derive(Debug)]
 pub(crate) enum Opened {
     /// A connection of its own (HTTP/1.1).
-    Own(Upstream),
+    Own(Box<Upstream>),
     /// A place on a connection of HTTP/2.
     Shared(Lease),
 }

@@ -27,7 +27,7 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    upstream: Upstream,
+    upstream: Box<Upstream>,
     until_ms: u64,
     /// Somebody who waits was woken for it, and has not had time to come. No sweep has seen it since.
     promised: bool,
@@ -41,7 +41,7 @@ impl Pool {
         cluster: &ClusterPlan,
         target: &Arc<Target>,
         header: &[u8],
-    ) -> Option<Upstream> {
+    ) -> Option<Box<Upstream>> {
         let idle = self.idle.get_mut(target.id as usize)?;
         // Without headers, and with those of few clients, the last one fits.
         let fits = |Idle { upstream, .. }: &Idle| {
@@ -69,7 +69,7 @@ impl Pool {
         target: &Arc<Target>,
         header: &[u8],
         waker: &Waker,
-    ) -> Option<Upstream> {
+    ) -> Option<Box<Upstream>> {
         self.waiting.retain(|(_, other)| !other.will_wake(waker));
         let taken = self.take(cluster, target, header);
         if taken.is_none() {
@@ -80,7 +80,7 @@ impl Pool {
 
     /// Keep a connection for later. At the cluster's limit it is for whoever of this worker waits for it, else it is closed, so that
     /// another worker gets its place. It is closed too where its stream is not at rest (bytes that nobody asked for).
-    pub(crate) fn put(&mut self, upstream: Upstream, cluster: &ClusterPlan) {
+    pub(crate) fn put(&mut self, upstream: Box<Upstream>, cluster: &ClusterPlan) {
         let id = upstream.target.id as usize;
         if !upstream.stream.is_quiet() {
             return;

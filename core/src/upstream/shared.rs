@@ -90,7 +90,7 @@ pub(crate) struct Question {
     stream: Holder,
     pub(crate) sending: RefCell<Option<Sending>>,
     /// It is for a WebSocket; what a server of HTTP/1.1 would show to accept it.
-    pub(crate) websocket: Option<websocket::Accept>,
+    pub(crate) websocket: Option<Box<websocket::Accept>>,
 }
 
 impl Lease {
@@ -130,7 +130,7 @@ impl Lease {
         Ok(Question {
             sending: RefCell::new(Some(Sending::new(stream.clone(), ends))),
             stream: Holder(stream),
-            websocket,
+            websocket: websocket.map(Box::new),
         })
     }
 }
@@ -394,7 +394,7 @@ impl Open {
     }
 
     /// The connection is as good as any other of HTTP/1.1; whoever waits goes on with those.
-    fn chose_http1(&self, upstream: Upstream) {
+    fn chose_http1(&self, upstream: Box<Upstream>) {
         let cluster = &self.plan.plan.clusters[self.cluster];
         let mut all = self.lane.shared_upstreams.borrow_mut();
         all.note_choice(&self.target, true);
@@ -409,7 +409,7 @@ impl Open {
         all.wake_waiting(self.opening.target.id);
     }
 
-    async fn dial(&self) -> Result<Upstream, OpenFault> {
+    async fn dial(&self) -> Result<Box<Upstream>, OpenFault> {
         let cluster = &self.plan.plan.clusters[self.cluster];
         let place = match fresh::at_once(cluster, &self.lane) {
             Some(place) => place,
@@ -439,7 +439,10 @@ impl Open {
         dialed
     }
 
-    async fn shake_hands(&self, mut upstream: Upstream) -> Result<(Rc<Shared>, Driven), OpenFault> {
+    async fn shake_hands(
+        &self,
+        mut upstream: Box<Upstream>,
+    ) -> Result<(Rc<Shared>, Driven), OpenFault> {
         let header = std::mem::take(&mut upstream.header);
         let gate = upstream.ties.gate.clone();
         let demanded = upstream.demanded.clone();

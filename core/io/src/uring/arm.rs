@@ -72,15 +72,19 @@ impl Io {
         if scarce && !slot.rx.is_empty() {
             return;
         }
+        let buffers = match slot.ahead {
+            Ahead::Buffers(n) => u32::from(n.max(1)),
+            Ahead::Quota | Ahead::Piece => 1,
+        };
         let credit = match (u.credit, scarce) {
             (false, _) => 0,
             (true, false) => self.quota - slot.rx_bytes,
-            (true, true) => self.quota.min(w.pool.size()),
+            (true, true) => self.quota.min(w.pool.size() * buffers),
         };
         let fd = slot.raw_fd();
         let entry = match slot.ahead {
             Ahead::Piece => piece_entry(fd),
-            Ahead::Quota | Ahead::Buffer => receive_entry(fd, credit),
+            Ahead::Quota | Ahead::Buffers(_) => receive_entry(fd, credit),
         };
         let entry = entry.user_data(Token::new(Kind::Recv, slot.generation, index).0);
         // SAFETY: points to nothing; the buffer ring outlives every receive (it is closed when nothing is in flight). The descriptor
