@@ -13,7 +13,7 @@ use ringway_balancer::{Cursor, Gate};
 use ringway_io as io;
 
 use crate::accept::{self, Door};
-use crate::exchange::Facts;
+use crate::facts::Facts;
 use crate::observe::{Dice, LaneCells, ListenerCells, LogWriter, RequestIds};
 use crate::plan::{DoorKey, Plan};
 use crate::session::udp;

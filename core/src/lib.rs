@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod demo;
 pub mod doctor;
 mod exchange;
+mod facts;
 mod flow;
 mod grpc;
 mod grpc_web;

@@ -1,10 +1,12 @@
 //! Starting, publishing and stopping: the workers' threads, their sockets, and the plan that they serve by. Runs on the side
-//! thread. It reads no file and knows no signal; `control` does, and calls this.
+//! thread. It reads no file and knows no signal; `control` does, and calls this. Sockets are bound in `binding`; what metrics ask of the plan is in
+//! `gauges`.
+
+mod binding;
+mod gauges;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -12,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringway_balancer::Gate;
-use ringway_config::{self as config, Bind, Config, Intercept, Io, Workers};
+use ringway_config::{Config, Io, Workers};
 use ringway_io::{DriverChoice, DriverKind, Receiver, Sender, WorkerOptions};
 
 use crate::assemble::{Assembled, Assembler, door_key};
@@ -21,15 +23,11 @@ use crate::credentials;
 use crate::intercept::privilege;
 use crate::lane::{Lane, LaneGauge, Order, Shared};
 use crate::observe::access_log::Destination;
-use crate::observe::{
-    AccessLog, CertificateGauge, ClusterGauges, EndpointGauges, GateGauges, Gauges, Registry,
-    process_log,
-};
-use crate::plan::{DoorKey, Plan, Target};
-use crate::socket_file::Permit;
-use crate::sockets::{self, Local, NewDatagrams, NewDoor, Takes};
+use crate::observe::{AccessLog, Gauges, Registry, process_log};
+use crate::plan::{DoorKey, Plan};
+use crate::sockets::{Local, NewDatagrams, NewDoor};
 pub use crate::spread::Spread;
-use crate::spread::{Crowd, Handed, Ways};
+use crate::spread::{Handed, Ways};
 
 /// Orders that may wait for a worker; one reload is one order.
 const MAILBOX: usize = 256;
@@ -222,100 +220,6 @@ fn say_driver(index: usize, kind: DriverKind, wanted: Io) {
 }
 
 impl Supervisor {
-    /// Sockets for the doors that are new with `config`: one of each for every worker. All or nothing.
-    fn bind(&self, config: &Config) -> Result<Bound, Vec<String>> {
-        let mut errors = Vec::new();
-        let mut bound = HashMap::new();
-        let mut by_worker: Vec<_> = self
-            .lanes
-            .iter()
-            .map(|_| <(Vec<_>, Vec<_>)>::default())
-            .collect();
-        for listener in &config.listeners {
-            for bind in &listener.bind {
-                let key = door_key(listener, bind);
-                let opened = match self.doors.get(&key) {
-                    Some(known) => keep(bind, known).map(|()| known.clone()),
-                    None => self.open(&key, bind, listener, &mut by_worker),
-                };
-                match opened {
-                    Ok(local) => {
-                        bound.insert(key, local);
-                    }
-                    Err(error) => errors.push(format!(
-                        "{}:{}: listener `{}`: cannot listen on {bind}: {error}",
-                        listener.at.path, listener.at.line, listener.name
-                    )),
-                }
-            }
-        }
-        if errors.is_empty() {
-            Ok(Bound {
-                doors: bound,
-                by_worker,
-            })
-        } else {
-            Err(errors)
-        }
-    }
-
-    /// Sockets on an address that none of ours is bound to, one for each worker.
-    fn open(
-        &self,
-        key: &DoorKey,
-        bind: &Bind,
-        listener: &config::Listener,
-        by_worker: &mut [(Vec<NewDoor>, Vec<NewDatagrams>)],
-    ) -> Result<Local, String> {
-        let (local, sockets) = match bind {
-            Bind::Unix(unix) => sockets::listen_unix(unix, self.lanes.len())?,
-            Bind::Tcp(address) if listener.udp.is_some() => {
-                return self.open_datagrams(key, *address, by_worker);
-            }
-            Bind::Tcp(address) => self.open_streams(*address, listener)?,
-        };
-        let crowd = Crowd::new(key.clone(), self.lanes.len());
-        for ((doors, _), socket) in by_worker.iter_mut().zip(sockets) {
-            let crowd = crowd.clone();
-            doors.push(NewDoor { socket, crowd });
-        }
-        Ok(local)
-    }
-
-    fn open_streams(
-        &self,
-        address: SocketAddr,
-        listener: &config::Listener,
-    ) -> Result<(Local, Vec<OwnedFd>), String> {
-        let takes = match listener.intercept {
-            Intercept::Tproxy => Takes::AnyAddress,
-            Intercept::Off | Intercept::Redirect => Takes::ItsAddress,
-        };
-        // On a port that we hold already (`127.0.0.1:80` becomes `:80`) the question whether it is free has no answer.
-        let is_it = |l: &Local| l.tcp().is_some_and(|a| a.port() == address.port());
-        let ours = self.doors.values().any(is_it);
-        let (local, sockets) = sockets::listen(address, self.lanes.len(), ours, takes)
-            .map_err(|e| format!("{e}{}", privilege::hint(&e, takes)))?;
-        let sockets = sockets.into_iter().map(OwnedFd::from).collect();
-        Ok((Local::Tcp(local), sockets))
-    }
-
-    fn open_datagrams(
-        &self,
-        key: &DoorKey,
-        address: SocketAddr,
-        by_worker: &mut [(Vec<NewDoor>, Vec<NewDatagrams>)],
-    ) -> Result<Local, String> {
-        let ours = self.datagram_ports.contains(&address.port());
-        let (local, sockets) = sockets::listen_for_datagrams(address, self.lanes.len(), ours)
-            .map_err(|e| e.to_string())?;
-        for ((_, doors), socket) in by_worker.iter_mut().zip(sockets) {
-            let key = key.clone();
-            doors.push(NewDatagrams { key, socket });
-        }
-        Ok(Local::Udp(local))
-    }
-
     /// Wait until every worker follows the new plan, so that "reloaded" is true for whoever reads it. A worker takes its
     /// orders once per turn of its loop, so this is microseconds, unless the machine is very busy.
     fn await_workers(&self, taken: &mpsc::Receiver<()>) {
@@ -341,7 +245,7 @@ impl Supervisor {
 
     /// For the metrics: the plan of now.
     pub fn gauges(&self) -> impl Gauges + Send + Sync + 'static {
-        PlanGauges(self.plan.clone())
+        gauges::PlanGauges(self.plan.clone())
     }
 }
 
@@ -466,67 +370,6 @@ impl Proxy for Supervisor {
             .position(|w| w.thread.as_ref().is_some_and(JoinHandle::is_finished));
         dead.filter(|_| !self.stopping)
             .map(|index| format!("worker {index} has ended unexpectedly"))
-    }
-}
-
-/// A reload keeps the socket; who may connect to its file may have changed.
-fn keep(bind: &Bind, known: &Local) -> Result<(), String> {
-    match (bind, known) {
-        (Bind::Unix(unix), Local::File(file)) => {
-            let permit = Permit::of(unix)?;
-            file.permit(&permit).map_err(|e| e.to_string())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Reads limits and loads from the plan of now.
-struct PlanGauges(Arc<Mutex<Option<Arc<Plan>>>>);
-
-impl Gauges for PlanGauges {
-    fn certificates(&self, each: &mut dyn FnMut(CertificateGauge<'_>)) {
-        let plan = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for certificate in plan.iter().flat_map(|p| &p.certificates) {
-            each(CertificateGauge {
-                tls: &certificate.tls,
-                file: &certificate.file,
-                left_s: certificate.not_after.saturating_sub(unix_seconds()),
-            });
-        }
-    }
-
-    fn clusters(&self, each: &mut dyn FnMut(ClusterGauges<'_>)) {
-        let plan = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for cluster in plan.iter().flat_map(|p| &p.clusters) {
-            let endpoint = |t: &'_ Arc<Target>| (t.text.clone(), t.load.active());
-            let endpoints: Vec<(String, u32)> = cluster.targets.iter().map(endpoint).collect();
-            let endpoints: Vec<EndpointGauges<'_>> = endpoints
-                .iter()
-                .map(|(address, active)| EndpointGauges {
-                    address,
-                    active: *active,
-                })
-                .collect();
-            let gate = |g: &Gate| GateGauges {
-                in_use: g.in_use(),
-                waiting: g.waiting(),
-                limit: g.limit(),
-            };
-            each(ClusterGauges {
-                name: &cluster.name,
-                requests: gate(&cluster.requests),
-                connections: gate(&cluster.connections),
-                endpoints: &endpoints,
-            });
-        }
     }
 }
 

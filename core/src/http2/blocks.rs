@@ -6,7 +6,8 @@ use std::rc::Rc;
 use ringway_protocols::http2::frame::{self, FrameHead, Kind, Reason, flag};
 use ringway_protocols::http2::{are_fields, status_of};
 
-use super::connection::{Connection, Inner, Leaving, Role};
+use super::connection::{Connection, Inner, Role};
+use super::ending::Leaving;
 use super::receiving::kept;
 use super::stream::{State, Stream};
 use super::{FIELDS, HEADER_LIST, STREAM_WINDOW, STREAMS, spares};

@@ -11,6 +11,7 @@ use ringway_protocols::http2::frame::{self, Reason, Settings, setting};
 use ringway_protocols::http2::hpack::{Decoder, Encoder, Fields};
 use rustc_hash::FxHashMap;
 
+use super::ending::Leaving;
 use super::held::Held;
 use super::out::Out;
 use super::receiving::Reader;
@@ -26,28 +27,11 @@ use super::{
 const TABLE: usize = 4096;
 /// Streams that we reset, of which frames may still be on their way.
 const RECENT: usize = 1024;
-/// In the PING behind the first goodbye: its answer shows that the client has heard it.
-const GOODBYE: [u8; 8] = *b"goodbye.";
-/// In the PING that asks whether the peer is still there.
-const THERE: [u8; 8] = *b"there?..";
-
 /// Which end we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Client,
     Server,
-}
-
-/// How far a connection is on its way out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leaving {
-    No,
-    /// A GOAWAY has gone out that names no stream.
-    Warned,
-    /// And one that names the last.
-    Told,
-    /// Nothing more is read.
-    Cut,
 }
 
 /// See the module.
@@ -116,9 +100,9 @@ pub(super) struct Inner {
     pub(super) leaving: Leaving,
     /// The peer takes no more streams.
     pub(super) gone_away: bool,
-    ended: Option<Fault>,
+    pub(super) ended: Option<Fault>,
     /// A PING of ours was answered.
-    ponged: bool,
+    pub(super) ponged: bool,
     pub(super) waker: Option<Waker>,
     /// The connection's task knows that there is something to do.
     pub(super) awake: bool,
@@ -293,11 +277,6 @@ impl Connection {
         })
     }
 
-    /// Is it on its way out?
-    pub(crate) fn leaving(&self) -> Leaving {
-        self.inner.borrow().leaving
-    }
-
     /// Somebody has a stream of it. Its task is woken when that ends.
     pub(crate) fn is_busy(&self) -> bool {
         self.inner.borrow().held > 0
@@ -361,38 +340,6 @@ impl Connection {
         inner.streams.insert(id, stream.clone());
         inner.write_block(id, ends, write);
         Ok(stream)
-    }
-
-    /// Is the peer still there? Its answer shows in `ponged`.
-    pub(crate) fn ping(&self) {
-        let mut inner = self.inner.borrow_mut();
-        inner.ponged = false;
-        inner.write(|out| frame::put_ping(out, false, THERE));
-    }
-
-    /// It has answered.
-    pub(crate) fn ponged(&self) -> bool {
-        self.inner.borrow().ponged
-    }
-
-    /// Take no more streams. One GOAWAY that names no stream, and when the client has heard it, the one that names the last.
-    pub(crate) fn graceful_shutdown(&self) {
-        let mut inner = self.inner.borrow_mut();
-        if inner.leaving != Leaving::No {
-            return;
-        }
-        inner.leaving = Leaving::Warned;
-        inner.write(|out| {
-            frame::put_goaway(out, frame::MOST, Reason::NO_ERROR);
-            frame::put_ping(out, false, GOODBYE);
-        });
-    }
-
-    /// End it for what the client does.
-    pub(crate) fn abrupt_shutdown(&self, reason: Reason) {
-        let mut inner = self.inner.borrow_mut();
-        inner.cut(reason);
-        inner.ended = None;
     }
 }
 
@@ -479,69 +426,6 @@ impl Inner {
     /// Streams that take up a place: those whose exchange still runs, whatever became of them, and those that wait for one.
     pub(super) fn taken(&self) -> usize {
         (self.held as usize + self.fresh.len()).max(self.streams.len())
-    }
-
-    /// The last stream of a connection that is to end has ended.
-    fn look_for_end(&mut self) {
-        if self.streams.is_empty() && (self.leaving != Leaving::No || self.gone_away) {
-            self.wake();
-        }
-    }
-
-    /// Nothing more is to be read.
-    fn is_done(&self) -> bool {
-        match self.leaving {
-            Leaving::Cut => true,
-            Leaving::Told => self.streams.is_empty(),
-            Leaving::Warned => false,
-            Leaving::No => self.role == Role::Client && self.gone_away && self.streams.is_empty(),
-        }
-    }
-
-    /// A PING of ours was answered.
-    pub(super) fn pong(&mut self, payload: [u8; 8]) {
-        self.ponged |= payload == THERE;
-        if payload == GOODBYE && self.leaving == Leaving::Warned {
-            self.leaving = Leaving::Told;
-            let last = self.newest;
-            self.write(|out| frame::put_goaway(out, last, Reason::NO_ERROR));
-        }
-    }
-
-    /// End the connection for what the peer did.
-    pub(super) fn cut(&mut self, reason: Reason) {
-        if self.leaving == Leaving::Cut {
-            return;
-        }
-        // A server opens no streams.
-        let last = match self.role {
-            Role::Server => self.newest,
-            Role::Client => 0,
-        };
-        self.write(|out| frame::put_goaway(out, last, reason));
-        self.leaving = Leaving::Cut;
-        self.end_streams(Fault::Ours(reason));
-        self.ended = Some(Fault::Ours(reason));
-    }
-
-    fn end(&mut self, fault: Fault) -> Result<(), Fault> {
-        self.end_streams(fault);
-        self.leaving = Leaving::Cut;
-        self.out.clear();
-        let is_first = self.ended.is_none();
-        let ended = *self.ended.get_or_insert(fault);
-        match is_first && matches!(fault, Fault::Io(ErrorKind::UnexpectedEof)) {
-            true => Ok(()),
-            false => Err(ended),
-        }
-    }
-
-    fn end_streams(&mut self, fault: Fault) {
-        for (_, stream) in self.streams.drain() {
-            stream.state.borrow_mut().fail(fault);
-        }
-        self.fresh.clear();
-        self.waiting.clear();
     }
 
     /// What was decoded last, to be kept.

@@ -1,4 +1,4 @@
-//! HTTP/2 between a link and the exchanges: a connection with its frames and windows (`connection`; in: `receiving`, `blocks`, `bodies`, `window`; out: `writing`, `out`), a stream of it
+//! HTTP/2 between a link and the exchanges: a connection with its frames and windows (`connection`; its end: `ending`; in: `receiving`, `blocks`, `bodies`, `window`; out: `writing`, `out`), a stream of it
 //! (`stream`), one direction of a stream with what waits for a window (`sending`, `octets`), what a connection may have of a turn (`share`), heads of our own and trailers (`heads`), memory for those that come (`spares`), what an exchange has of its client (`call`), and what a client may send before it is a flood (`watch`).
 //!
 //! Not here: frames, HPACK and the rules for heads, which have no clock and no link (`ringway_protocols::http2`); the session with a client
@@ -8,6 +8,7 @@ mod blocks;
 mod bodies;
 pub(crate) mod call;
 pub(crate) mod connection;
+pub(crate) mod ending;
 mod few;
 pub(crate) mod heads;
 mod held;
@@ -23,7 +24,8 @@ mod window;
 mod writing;
 
 pub(crate) use call::Call;
-pub(crate) use connection::{Connection, Driven, Leaving};
+pub(crate) use connection::{Connection, Driven};
+pub(crate) use ending::Leaving;
 pub(crate) use held::Held;
 pub(crate) use octets::Octets;
 pub(crate) use sending::Sending;

@@ -10,7 +10,8 @@ use ringway_protocols::http2::{self, Answers, Refused, Unannounced, status_of};
 
 use super::endings::{Broken, broken_stream, is_reset};
 use super::framed::Asked;
-use crate::exchange::{Exchange, Facts};
+use crate::exchange::Exchange;
+use crate::facts::Facts;
 use crate::http2::spares;
 use crate::link::Link;
 use crate::upstream::shared::Question;
