@@ -1,5 +1,6 @@
 //! A process that we have started, ended with this value and with it all that came from it.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -79,8 +80,21 @@ pub(crate) struct Own {
 impl Own {
     /// Start `command` with its orders.
     pub(crate) fn start(cpus: &[usize], command: &str, spec: &str) -> io::Result<Own> {
-        let mut own = Command::new(std::env::current_exe()?);
-        own.args([command, spec])
+        Own::start_by(&[], cpus, command, spec)
+    }
+
+    /// The same by a program that becomes it: its name and its arguments.
+    pub(crate) fn start_by(
+        starter: &[&str],
+        cpus: &[usize],
+        command: &str,
+        spec: &str,
+    ) -> io::Result<Own> {
+        let own = std::env::current_exe()?;
+        let mut words = starter.iter().map(OsStr::new).chain([own.as_os_str()]);
+        let mut own = Command::new(words.next().unwrap_or_default());
+        own.args(words)
+            .args([command, spec])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = pin::spawn_on(cpus, &mut own)?;

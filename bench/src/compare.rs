@@ -174,6 +174,7 @@ fn one_scenario(
         scenario: &scenario,
         cores: results.cores,
         odd: false,
+        beside: false,
     };
     let (mut part, skipped) = who_can(subjects, &scenario);
     let told = part.iter().map(|subject| Told {

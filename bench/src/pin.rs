@@ -90,19 +90,24 @@ impl Plan {
     }
 }
 
-/// Start a process that may run on these CPUs only. Its children inherit that.
-pub(crate) fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Child> {
+/// Let this thread, and those that it starts, run on these CPUs only.
+pub(crate) fn stay_on(cpus: &[usize]) -> io::Result<()> {
     if cpus.is_empty() {
-        return command.spawn();
+        return Ok(());
     }
     let mut set = CpuSet::new();
     for cpu in cpus.iter().filter(|cpu| **cpu < CpuSet::MAX_CPU) {
         set.set(*cpu);
     }
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Start a process that may run on these CPUs only. Its children inherit that.
+pub(crate) fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Child> {
     // A child inherits the CPUs of the thread that starts it; a thread of its own, so that ours keeps what it has.
     std::thread::scope(|scope| {
         let started = scope.spawn(|| {
-            sched_setaffinity(None, &set)?;
+            stay_on(cpus)?;
             command.spawn()
         });
         started

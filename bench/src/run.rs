@@ -63,6 +63,7 @@ pub(crate) fn run(bench: &Bench<'_>, subject: &Subject, round: usize) -> io::Res
     let at = Place {
         listen: free_port()?,
         origin: origin_address,
+        beside: origin_address,
         folder: bench.folder,
         certificates: bench.certificates,
     };

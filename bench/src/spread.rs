@@ -117,6 +117,7 @@ fn once(
         scenario,
         cores,
         odd: false,
+        beside: false,
     };
     let bench = Bench {
         job,

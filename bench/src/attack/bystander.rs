@@ -1,5 +1,5 @@
-//! The client beside an attack: a request after the other on a connection of HTTP/2 of its own, a pause between them, and how long each took.
-//! A process of its own, told by lines how long to go on.
+//! The client beside an attack: a request at a time on each of its connections of HTTP/2, so many a second, and how long each took. They go to
+//! an origin of its own. A process of its own, told by lines how long to go on.
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,9 +10,12 @@ use ringway_protocols::http2::frame::{self, FrameHead, HEAD, Kind, flag};
 use serde::{Deserialize, Serialize};
 
 use super::kinds;
+use crate::peers::BESIDE;
 
-/// Between two requests, so that it does not load the proxy itself.
-const PAUSE: Duration = Duration::from_millis(1);
+/// Connections, each of which asks once in each period.
+const CLIENTS: u32 = 2;
+/// From the beginning of a request to that of the next: so long that it does not load the proxy itself.
+const PERIOD: Duration = Duration::from_millis(1);
 /// A request that takes longer is lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -29,37 +32,69 @@ pub(super) struct Seen {
 
 /// Ask for as many milliseconds as each line of standard input says, and tell what was seen.
 pub(crate) fn stand_by(address: &str) -> io::Result<()> {
-    // Before the attacker, whose CPU it shares, as far as this user may.
-    let _ = rustix::process::setpriority_process(None, -19);
     let address: SocketAddr = address.parse().map_err(io::Error::other)?;
-    let mut client = None;
+    let mut clients: Vec<Option<Client>> = (0..CLIENTS).map(|_| None).collect();
     for line in io::stdin().lock().lines() {
         let ms = line?.trim().parse().map_err(io::Error::other)?;
-        let seen = ask_for(&mut client, address, Duration::from_millis(ms))?;
+        let seen = ask_all(&mut clients, address, Duration::from_millis(ms))?;
         super::say(&serde_json::to_string(&seen)?)?;
     }
     Ok(())
 }
 
-fn ask_for(client: &mut Option<Client>, address: SocketAddr, long: Duration) -> io::Result<Seen> {
-    let mut took = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(io::Error::other)?;
-    let mut seen = Seen::default();
+fn ask_all(
+    clients: &mut [Option<Client>],
+    address: SocketAddr,
+    long: Duration,
+) -> io::Result<Seen> {
     let begun = Instant::now();
-    while begun.elapsed() < long {
-        let at = Instant::now();
-        seen.requests += 1;
-        match ask(client, address) {
-            Ok(()) => took.saturating_record(at.elapsed().as_micros() as u64),
-            Err(_) => {
-                seen.lost += 1;
-                *client = None;
-            }
-        }
-        std::thread::sleep(PAUSE);
+    let threads = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..)
+            .zip(clients)
+            .map(|(i, client)| {
+                let first = begun + PERIOD * i / CLIENTS;
+                scope.spawn(move || ask_for(client, address, first, long))
+            })
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended.collect::<Vec<_>>()
+    });
+    let mut took = histogram()?;
+    let mut seen = Seen::default();
+    for thread in threads {
+        let (its, lost) = thread.map_err(|_| io::Error::other("a thread panicked"))??;
+        took.add(its).map_err(io::Error::other)?;
+        seen.lost += lost;
     }
     (seen.p50, seen.p99) = (took.value_at_quantile(0.5), took.value_at_quantile(0.99));
-    seen.most = took.max();
+    (seen.requests, seen.most) = (took.len(), took.max());
     Ok(seen)
+}
+
+fn histogram() -> io::Result<Histogram<u64>> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).map_err(io::Error::other)
+}
+
+/// One connection: a request in each period. Its time counts from when it was due, so that whoever made one wait has made those behind it wait.
+fn ask_for(
+    client: &mut Option<Client>,
+    address: SocketAddr,
+    first: Instant,
+    long: Duration,
+) -> io::Result<(Histogram<u64>, u64)> {
+    let mut took = histogram()?;
+    let mut lost = 0;
+    let mut due = first;
+    while due < first + long {
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        if ask(client, address).is_err() {
+            lost += 1;
+            *client = None;
+        }
+        took.saturating_record(due.elapsed().as_micros() as u64);
+        due += PERIOD;
+    }
+    Ok((took, lost))
 }
 
 fn ask(client: &mut Option<Client>, address: SocketAddr) -> io::Result<()> {
@@ -87,7 +122,7 @@ impl Client {
     fn ask(&mut self) -> io::Result<()> {
         let n = self.next;
         self.next += 1;
-        let mut octets = kinds::get(n, "/", true);
+        let mut octets = kinds::get(n, BESIDE, true);
         if n % 1_000 == 999 {
             // More than the answers took of it.
             frame::put_window_update(&mut octets, 0, 20_000);

@@ -1,5 +1,4 @@
-//! The attacking process: connections that do what an attack says, at a bounded rate and for a bounded time. It has the lowest priority, so that who
-//! shares its CPU is not made to wait by it.
+//! The attacking process: connections that do what an attack says, at a bounded rate and for a bounded time.
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -42,7 +41,6 @@ pub(super) struct Done {
 pub(crate) fn attack(spec: &str) -> io::Result<()> {
     let spec: Spec = serde_json::from_str(spec)?;
     let attack = kinds::find(&spec.attack)?;
-    let _ = rustix::process::nice(19);
     let (spec, stop) = (&spec, &AtomicBool::new(false));
     let done = std::thread::scope(|scope| {
         let threads: Vec<_> = match attack.way {

@@ -1,14 +1,15 @@
 //! The command `attack`: what a client that means harm does to a client beside it, to the proxy's memory and to the origin.
 //!
-//! The proxy has a CPU of its own. On the other one are the bystander, the origin, and the attacker with the lowest priority. Two figures of the
-//! bystander come from one run: without the attack, and under it.
+//! The proxy has a CPU of its own. On the other one are the bystander and its own origin, which go before the attacker and what that asks, so that what the
+//! bystander has to wait for is the proxy. Two figures of it come from one run: without the attack, and under it.
 
 mod bystander;
 mod client;
 mod kinds;
 mod origin;
+mod rank;
+mod row;
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,15 +24,19 @@ use crate::compare;
 use crate::machine;
 use crate::measure;
 use crate::peers::{Job, Place, Subject};
-use crate::pin::Plan;
+use crate::pin::{self, Plan};
 use crate::run::{free_port, last_lines};
 use crate::scenario::Scenario;
+use rank::Ranks;
+use row::Row;
 
 /// Clients of HTTP/2; the origin's version is changed where need be.
 const SCENARIO: &str = "h2-small";
 /// How often the proxy's memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const START_WITHIN: Duration = Duration::from_secs(20);
+/// Seconds of quiet that do not count.
+const WARM_UP: f64 = 0.3;
 
 /// Attack proxies by HTTP/2, and see how a client beside the attacker fares
 #[derive(Debug, clap::Args)]
@@ -45,12 +50,15 @@ pub(crate) struct Options {
     /// Where a proxy's program is, if not on PATH
     #[arg(long, value_name = "NAME=PATH")]
     peer: Vec<String>,
-    /// The origin speaks HTTP/2
+    /// Origins speak HTTP/2
     #[arg(long)]
     http2_origin: bool,
     /// Rounds of an attack's frames per second, over all its connections
     #[arg(long, default_value_t = 20_000.0)]
     rate: f64,
+    /// Rounds; each proxy is attacked once in each
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
     /// Seconds of quiet, and of the attack
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
@@ -59,16 +67,13 @@ pub(crate) struct Options {
     record: Option<PathBuf>,
 }
 
-/// What one attack did to one proxy.
-struct Row {
-    quiet: bystander::Seen,
-    under: bystander::Seen,
-    /// What the proxy's memory grew by at most under the attack, in bytes.
-    grown: u64,
-    /// Of a CPU, under the attack.
-    busy: f64,
-    done: client::Done,
-    asked: u64,
+impl Options {
+    fn speaks(&self) -> &'static str {
+        match self.http2_origin {
+            true => "HTTP/2",
+            false => "HTTP/1.1",
+        }
+    }
 }
 
 /// Do it.
@@ -86,42 +91,36 @@ pub(crate) fn run(ringway: Option<&Path>, options: &Options) -> io::Result<()> {
         return Err(io::Error::other(missing.why.clone()));
     }
     let plan = Plan::parse("auto", 1)?;
+    // This process looks at the proxy again and again, which is not to take its time.
+    pin::stay_on(&plan.load)?;
+    let ranks = Ranks::find();
     let folder = std::env::temp_dir().join(format!("ringway-attack-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let mut text = format!(
-        "{}Origin: {}. {}; {} rounds/s of an attack's frames, {} s of quiet and of attack.\n\n{HEAD}",
-        machine::facts().line(),
-        if options.http2_origin {
-            "HTTP/2"
-        } else {
-            "HTTP/1.1"
-        },
-        plan.describe(),
-        options.rate,
-        options.seconds,
-    );
+    let mut text = head(options, &plan, &ranks);
     print(&text)?;
+    let scene = Scene {
+        options,
+        plan: &plan,
+        ranks: &ranks,
+        folder: &folder,
+    };
     let mut done = Ok(());
     'all: for attack in &attacks {
-        for subject in &subjects {
-            match once(attack, subject, options, &plan, &folder) {
-                Ok(row) => {
-                    let line = line(attack, subject, &row);
-                    print(&line)?;
-                    text.push_str(&line);
-                }
-                Err(e) => {
-                    let line = format!(
-                        "| {} | {} | failed: {e} | | | | | | | |\n",
-                        attack.name, subject.name
-                    );
-                    print(&line)?;
-                    text.push_str(&line);
-                    if subject.name == "ringway" {
-                        done = Err(e);
-                        break 'all;
-                    }
-                }
+        for (subject, rounds) in subjects.iter().zip(scene.all_rounds(attack, &subjects)) {
+            let line = match &rounds {
+                Ok(rows) => row::line(attack, &subject.name, rows),
+                Err(e) => format!(
+                    "| {} | {} | failed: {e} | | | | | | | | | |\n",
+                    attack.name, subject.name
+                ),
+            };
+            print(&line)?;
+            text.push_str(&line);
+            if let Err(e) = rounds
+                && subject.name == "ringway"
+            {
+                done = Err(e);
+                break 'all;
             }
         }
     }
@@ -133,34 +132,17 @@ pub(crate) fn run(ringway: Option<&Path>, options: &Options) -> io::Result<()> {
     done
 }
 
-const HEAD: &str = "| attack | proxy | p50 quiet, attacked (us) | p99 quiet, attacked (us) | ratio of p99 | slowest | lost | memory grown by (MB) | proxy's CPU | frames until cut off, GOAWAY | connections | requests at the origin |\n\
-    |---|---|---|---|---|---|---|---|---|---|---|---|\n";
-
-fn line(attack: &kinds::Attack, subject: &Subject, row: &Row) -> String {
-    let mut ends = row.done.until_end.clone();
-    ends.sort_unstable();
-    let mut cut = match ends.get(ends.len() / 2) {
-        Some(median) => format!("{median} ({})", ends.last().unwrap_or(median)),
-        None => "not".to_owned(),
-    };
-    if let Some(code) = row.done.said {
-        let _ = write!(cut, ", {code}");
-    }
+fn head(options: &Options, plan: &Plan, ranks: &Ranks) -> String {
     format!(
-        "| {} | {} | {}, {} | {}, {} | {:.1} | {} | {} | {:.1} | {:.0} % | {cut} | {} | {} |\n",
-        attack.name,
-        subject.name,
-        row.quiet.p50,
-        row.under.p50,
-        row.quiet.p99,
-        row.under.p99,
-        row.under.p99 as f64 / row.quiet.p99.max(1) as f64,
-        row.under.most,
-        row.under.lost,
-        row.grown as f64 / 1e6,
-        row.busy * 100.0,
-        row.done.connections,
-        row.asked,
+        "{}Origins: {}. {}. {}. {} rounds/s of an attack's frames, {} s of quiet and of attack, {} rounds.\n\n{}",
+        machine::facts().line(),
+        options.speaks(),
+        plan.describe(),
+        ranks.describe(),
+        options.rate,
+        options.seconds,
+        options.rounds,
+        row::HEAD,
     )
 }
 
@@ -175,89 +157,130 @@ fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-fn once(
-    attack: &kinds::Attack,
-    subject: &Subject,
-    options: &Options,
-    plan: &Plan,
-    folder: &Path,
-) -> io::Result<Row> {
-    let mut scenario = Scenario::find(SCENARIO)?;
-    scenario.origin.http2 = options.http2_origin;
-    let job = Job {
-        scenario: &scenario,
-        cores: 1,
-        odd: false,
-    };
-    if let Some(why) = subject.lacks(&scenario) {
-        return Err(io::Error::other(why));
+/// What all rounds have in it.
+struct Scene<'a> {
+    options: &'a Options,
+    plan: &'a Plan,
+    ranks: &'a Ranks,
+    folder: &'a Path,
+}
+
+impl Scene<'_> {
+    /// Of each subject, which take turns. Who has failed is left out of what follows.
+    fn all_rounds(
+        &self,
+        attack: &kinds::Attack,
+        subjects: &[Subject],
+    ) -> Vec<io::Result<Vec<Row>>> {
+        let mut all: Vec<io::Result<Vec<Row>>> = subjects.iter().map(|_| Ok(Vec::new())).collect();
+        for _ in 0..self.options.rounds.max(1) {
+            for (subject, rows) in subjects.iter().zip(&mut all) {
+                if let Ok(rounds) = rows {
+                    match self.once(attack, subject) {
+                        Ok(row) => rounds.push(row),
+                        Err(e) => *rows = Err(e),
+                    }
+                }
+            }
+        }
+        all
     }
-    let speaks = if options.http2_origin {
-        "http2"
-    } else {
-        "http1"
-    };
-    let mut origin = Own::start(&plan.origin, "attack-origin", speaks)?;
-    let at = Place {
-        listen: free_port()?,
-        origin: origin.hear()?.parse().map_err(io::Error::other)?,
-        folder,
-        certificates: folder,
-    };
-    subject.write(job, at)?;
-    let log = folder.join("output.log");
-    let mut proxy = Process::start(&plan.proxy, subject.command(job, at), &log)?;
-    wait(&mut proxy, at, &log)?;
-    let mut bystander = Own::start(&plan.load, "attack-bystander", &at.listen.to_string())?;
-    let mut stand = |seconds: f64| -> io::Result<bystander::Seen> {
-        bystander.say(&((seconds * 1000.0) as u64).to_string())?;
-        Ok(serde_json::from_str(&bystander.hear()?)?)
-    };
-    stand(0.5)?;
-    let quiet = stand(options.seconds)?;
-    let before = measure::read(proxy.id());
-    let spec = serde_json::to_string(&client::Spec {
-        attack: attack.name.to_owned(),
-        address: at.listen,
-        rate: options.rate,
-    })?;
-    let mut attacker = Own::start(&plan.load, "attack-client", &spec)?;
-    attacker.hear()?;
-    let begun = Instant::now();
+
+    fn once(&self, attack: &kinds::Attack, subject: &Subject) -> io::Result<Row> {
+        let Scene {
+            options,
+            plan,
+            ranks,
+            folder,
+        } = *self;
+        let mut scenario = Scenario::find(SCENARIO)?;
+        scenario.origin.http2 = options.http2_origin;
+        let job = Job {
+            scenario: &scenario,
+            cores: 1,
+            odd: false,
+            beside: true,
+        };
+        if let Some(why) = subject.lacks(&scenario) {
+            return Err(io::Error::other(why));
+        }
+        let origin = |rank| Own::start_by(rank, &plan.origin, "attack-origin", options.speaks());
+        let (mut origin, mut beside) = (origin(ranks.last)?, origin(ranks.first)?);
+        let address = |of: &mut Own| of.hear()?.parse().map_err(io::Error::other);
+        let at = Place {
+            listen: free_port()?,
+            origin: address(&mut origin)?,
+            beside: address(&mut beside)?,
+            folder,
+            certificates: folder,
+        };
+        subject.write(job, at)?;
+        let log = folder.join("output.log");
+        let mut proxy = Process::start(&plan.proxy, subject.command(job, at), &log)?;
+        wait(&mut proxy, at, &log)?;
+        let listen = at.listen.to_string();
+        let bystander = Own::start_by(ranks.first, &plan.load, "attack-bystander", &listen)?;
+        let mut stand = Standing(bystander);
+        stand.by(WARM_UP)?;
+        let quiet = stand.by(options.seconds)?;
+        let before = measure::read(proxy.id());
+        let spec = serde_json::to_string(&client::Spec {
+            attack: attack.name.to_owned(),
+            address: at.listen,
+            rate: options.rate,
+        })?;
+        let mut attacker = Own::start_by(ranks.last, &plan.load, "attack-client", &spec)?;
+        attacker.hear()?;
+        let begun = Instant::now();
+        let (under, peak) = watched(proxy.id(), || stand.by(options.seconds))?;
+        let used = measure::read(proxy.id()).since(&before);
+        let busy = used.cpu_us() / begun.elapsed().as_micros() as f64;
+        attacker.say("stop")?;
+        let done = serde_json::from_str(&attacker.hear()?)?;
+        origin.say("asked")?;
+        let asked: origin::Asked = serde_json::from_str(&origin.hear()?)?;
+        if proxy.is_over() {
+            return Err(io::Error::other(format!(
+                "the proxy has ended\n{}",
+                last_lines(&log)
+            )));
+        }
+        Ok(Row {
+            quiet,
+            under,
+            grown: peak.saturating_sub(before.resident),
+            busy,
+            done,
+            asked: asked.requests,
+        })
+    }
+}
+
+/// The bystander.
+struct Standing(Own);
+
+impl Standing {
+    fn by(&mut self, seconds: f64) -> io::Result<bystander::Seen> {
+        self.0.say(&((seconds * 1000.0) as u64).to_string())?;
+        Ok(serde_json::from_str(&self.0.hear()?)?)
+    }
+}
+
+/// What came of it, and the most memory that the proxy had meanwhile.
+fn watched<T>(proxy: u32, act: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
     let stop = &AtomicBool::new(false);
-    let (under, peak) = std::thread::scope(|scope| {
-        let (proxy, before) = (&proxy, &before);
+    std::thread::scope(|scope| {
         let watch = scope.spawn(move || {
-            let mut peak = before.resident;
+            let mut peak = 0;
             while !stop.load(Relaxed) {
-                peak = peak.max(measure::read(proxy.id()).resident);
+                peak = measure::read(proxy).resident.max(peak);
                 std::thread::sleep(LOOK_EVERY);
             }
             peak
         });
-        let under = stand(options.seconds);
+        let done = act();
         stop.store(true, Relaxed);
-        under.map(|under| (under, watch.join().unwrap_or_default()))
-    })?;
-    let used = measure::read(proxy.id()).since(&before);
-    let busy = used.cpu_us() / begun.elapsed().as_micros() as f64;
-    attacker.say("stop")?;
-    let done = serde_json::from_str(&attacker.hear()?)?;
-    origin.say("asked")?;
-    let asked: origin::Asked = serde_json::from_str(&origin.hear()?)?;
-    if proxy.is_over() {
-        return Err(io::Error::other(format!(
-            "the proxy has ended\n{}",
-            last_lines(&log)
-        )));
-    }
-    Ok(Row {
-        quiet,
-        under,
-        grown: peak.saturating_sub(before.resident),
-        busy,
-        done,
-        asked: asked.requests,
+        done.map(|done| (done, watch.join().unwrap_or_default()))
     })
 }
 

@@ -16,16 +16,15 @@ static BODY: [u8; BIG] = [b'a'; BIG];
 /// Of what is sent in one go.
 const PIECE: usize = 16 * 1024;
 
-/// Requests that it has seen, but for those of the bystander.
+/// Requests that it has seen.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Asked {
     pub(super) requests: u64,
 }
 
-/// Serve until standard input ends; each line of it asks for the counts. `http2`, or anything else for HTTP/1.1.
+/// Serve until standard input ends; each line of it asks for the counts. By HTTP/2, or by HTTP/1.1.
 pub(crate) fn serve(speaks: &str) -> io::Result<()> {
-    let _ = rustix::process::setpriority_process(None, -19);
-    let http2 = speaks == "http2";
+    let http2 = speaks == "HTTP/2";
     let asked = Arc::new(AtomicU64::new(0));
     let counts = asked.clone();
     let (tell, told) = std::sync::mpsc::channel();
@@ -75,12 +74,6 @@ async fn accept(
     }
 }
 
-fn note(asked: &AtomicU64, path: &str) {
-    if path != "/" {
-        asked.fetch_add(1, Relaxed);
-    }
-}
-
 async fn serve_http1(mut stream: TcpStream, asked: Arc<AtomicU64>) -> io::Result<()> {
     let mut received = Vec::new();
     loop {
@@ -95,7 +88,7 @@ async fn serve_http1(mut stream: TcpStream, asked: Arc<AtomicU64>) -> io::Result
         let head: Vec<u8> = received.drain(..end).collect();
         let head = String::from_utf8_lossy(&head).to_lowercase();
         let path = head.split(' ').nth(1).unwrap_or_default();
-        note(&asked, path);
+        asked.fetch_add(1, Relaxed);
         if path == "/hold" {
             std::future::pending::<()>().await;
         }
@@ -113,7 +106,10 @@ async fn serve_http1(mut stream: TcpStream, asked: Arc<AtomicU64>) -> io::Result
         match body.len() {
             BIG => {
                 stream.write_all(answer.as_bytes()).await?;
-                stream.write_all(body).await?;
+                // A large write would hold the CPU until it is done, whoever waits for that.
+                for piece in body.chunks(PIECE) {
+                    stream.write_all(piece).await?;
+                }
             }
             _ => {
                 let whole = [answer.as_bytes(), body].concat();
@@ -131,7 +127,7 @@ async fn serve_http2(stream: TcpStream, asked: Arc<AtomicU64>) -> Result<(), h2:
     let mut connection = builder.handshake::<_, Bytes>(stream).await?;
     while let Some(request) = connection.accept().await {
         let (request, mut respond) = request?;
-        note(&asked, request.uri().path());
+        asked.fetch_add(1, Relaxed);
         tokio::spawn(async move {
             let path = request.uri().path().to_owned();
             if path == "/hold" {

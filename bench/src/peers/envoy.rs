@@ -1,6 +1,6 @@
 //! Envoy's configuration.
 
-use super::{File, Http2, Job, Kind, Reload, no_environment};
+use super::{BESIDE, File, Http2, Job, Kind, Reload, no_environment};
 use crate::scenario::{Protocol, Tls};
 
 pub(super) const KIND: Kind = Kind {
@@ -66,9 +66,10 @@ const TCP_HEAD: &str = r#"static_resources:
           idle_timeout: 600s
 "#;
 
+const CLUSTERS: &str = "  clusters:\n";
+
 /// Limits that no scenario reaches; the defaults are 1,024.
-const CLUSTER: &str = r#"  clusters:
-  - name: origin
+const CLUSTER: &str = r#"  - name: origin
     type: STATIC
     connect_timeout: 5s
     circuit_breakers:
@@ -133,12 +134,18 @@ const UPSTREAM_TLS: &str = r#"    transport_socket:
 
 fn files(job: Job<'_>) -> Vec<File> {
     if job.scenario.protocol == Protocol::Tcp {
-        return vec![("envoy.yaml", format!("{TCP_HEAD}{CLUSTER}"))];
+        return vec![("envoy.yaml", format!("{TCP_HEAD}{CLUSTERS}{CLUSTER}"))];
     }
     let mut text = HEAD.to_owned();
+    let beside = match job.beside {
+        true => {
+            format!("{{ match: {{ path: {BESIDE} }}, route: {{ cluster: other, timeout: 0s }} }}, ")
+        }
+        false => String::new(),
+    };
     let mut host = |name: &str, domain: &str| {
         text.push_str(&format!(
-            "            - {{ name: {name}, domains: [\"{domain}\"], routes: [{{ match: {{ prefix: / }}, \
+            "            - {{ name: {name}, domains: [\"{domain}\"], routes: [{beside}{{ match: {{ prefix: / }}, \
              route: {{ cluster: origin, timeout: 0s }} }}] }}\n"
         ));
     };
@@ -148,12 +155,18 @@ fn files(job: Job<'_>) -> Vec<File> {
     for (i, name) in job.hosts().enumerate() {
         host(&format!("h{i}"), &name);
     }
-    text.push_str(CLUSTER);
+    let mut cluster = CLUSTER.to_owned();
+    if job.scenario.origin.http2 {
+        cluster.push_str(UPSTREAM_HTTP2);
+    }
+    text.push_str(CLUSTERS);
+    if job.beside {
+        let other = cluster.replace("origin", "other");
+        text.push_str(&other.replace("@ORIGIN_PORT@", "@OTHER_PORT@"));
+    }
+    text.push_str(&cluster);
     if job.scenario.load.streams > 0 {
         text = text.replace(STAT, &format!("{STAT}{CLIENTS_HTTP2}"));
-    }
-    if job.scenario.origin.http2 {
-        text.push_str(UPSTREAM_HTTP2);
     }
     if let Some(tls) = &job.scenario.tls {
         text = text.replace("    - filters:\n", &clients_tls(tls));

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{File, Http2, Job, Kind, Reload, no_environment};
+use super::{BESIDE, File, Http2, Job, Kind, Reload, no_environment};
 use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
@@ -89,10 +89,14 @@ fn files(job: Job<'_>) -> Vec<File> {
         return tcp(job);
     }
     let routed = job.scenario.proxy.routes > 0;
-    let choose = if routed {
-        "  use_backend %[req.hdr(host),lower,map(@FOLDER@/haproxy.map,none)]\n"
-    } else {
-        "  default_backend origin\n"
+    let choose = match (routed, job.beside) {
+        (true, _) => {
+            "  use_backend %[req.hdr(host),lower,map(@FOLDER@/haproxy.map,none)]\n".to_owned()
+        }
+        (false, true) => {
+            format!("  use_backend other if {{ path {BESIDE} }}\n  default_backend origin\n")
+        }
+        (false, false) => "  default_backend origin\n".to_owned(),
     };
     let none = if routed {
         "\nbackend none\n  http-request return status 404\n"
@@ -109,7 +113,7 @@ fn files(job: Job<'_>) -> Vec<File> {
     } = Secured::of(job);
     // It wants two files for each connection that may be; where the system has fewer it shall go on with these. By default it keeps no
     // idle upstream connections once a fifth of the files are in use, which many clients alone are.
-    let text = format!(
+    let mut text = format!(
         "global\n  no strict-limits\n  tune.pool-low-fd-ratio 90\n  tune.pool-high-fd-ratio 95\n{global}  nbthread {}\n  maxconn {}\n\ndefaults\n  mode http\n  no log\n  option http-keep-alive\n\
          \x20 http-reuse always\n  timeout connect 5s\n  timeout client 10m\n  timeout server 10m\n\
          \x20 timeout http-keep-alive 10m\n  timeout http-request 10s\n\nfrontend web\n  bind @LISTEN@ backlog 4096{bind}{clients}\n{choose}\n\
@@ -117,6 +121,11 @@ fn files(job: Job<'_>) -> Vec<File> {
         job.cores,
         job.connections(),
     );
+    if job.beside {
+        text.push_str(&format!(
+            "\nbackend other\n  server other @OTHER@{upstream}\n"
+        ));
+    }
     let mut files = vec![("haproxy.cfg", text)];
     if routed {
         let map = job.hosts().map(|host| format!("{host} origin\n")).collect();

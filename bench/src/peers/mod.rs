@@ -28,7 +28,12 @@ pub(crate) struct Job<'a> {
     pub(crate) cores: usize,
     /// Which of two configurations that differ a little: reloads go to and fro.
     pub(crate) odd: bool,
+    /// What begins with `BESIDE` goes to an origin of its own. (Only where hosts have no routes.)
+    pub(crate) beside: bool,
 }
+
+/// The path of a request for the other origin.
+pub(crate) const BESIDE: &str = "/beside";
 
 impl Job<'_> {
     /// Client connections that must be possible, with room.
@@ -47,6 +52,8 @@ const LISTEN: &str = "@LISTEN@";
 const LISTEN_PORT: &str = "@LISTEN_PORT@";
 const ORIGIN: &str = "@ORIGIN@";
 const ORIGIN_PORT: &str = "@ORIGIN_PORT@";
+const OTHER: &str = "@OTHER@";
+const OTHER_PORT: &str = "@OTHER_PORT@";
 const FOLDER: &str = "@FOLDER@";
 const CERTIFICATES: &str = "@CERTIFICATES@";
 
@@ -307,6 +314,8 @@ impl Subject {
 pub(crate) struct Place<'a> {
     pub(crate) listen: SocketAddr,
     pub(crate) origin: SocketAddr,
+    /// The other origin, where there is one.
+    pub(crate) beside: SocketAddr,
     pub(crate) folder: &'a Path,
     /// `secured` says what lies there.
     pub(crate) certificates: &'a Path,
@@ -318,6 +327,8 @@ impl Place<'_> {
             .replace(LISTEN_PORT, &self.listen.port().to_string())
             .replace(ORIGIN, &self.origin.to_string())
             .replace(ORIGIN_PORT, &self.origin.port().to_string())
+            .replace(OTHER, &self.beside.to_string())
+            .replace(OTHER_PORT, &self.beside.port().to_string())
             .replace(FOLDER, &self.folder.display().to_string())
             .replace(CERTIFICATES, &self.certificates.display().to_string())
     }
@@ -343,6 +354,7 @@ mod tests {
         let at = Place {
             listen: ([127, 0, 0, 1], 1).into(),
             origin: ([127, 0, 0, 1], 2).into(),
+            beside: ([127, 0, 0, 1], 3).into(),
             folder: Path::new("folder"),
             certificates: Path::new("certificates"),
         };
@@ -356,6 +368,7 @@ mod tests {
                     scenario,
                     cores: 3,
                     odd,
+                    beside: false,
                 };
                 let all = |odd| -> String {
                     (kind.files)(job(odd))

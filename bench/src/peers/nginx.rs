@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{File, Http2, Job, Kind, Reload, no_environment};
+use super::{BESIDE, File, Http2, Job, Kind, Reload, no_environment};
 use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
@@ -78,6 +78,12 @@ const MUTUAL: &str = "    ssl_client_certificate @CERTIFICATES@/authority.pem;\n
     \x20   proxy_ssl_name bench.test;\n    proxy_ssl_server_name on;\n    proxy_ssl_protocols TLSv1.3;\n\
     \x20   proxy_ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;\n";
 
+fn upstream(name: &str, server: &str) -> String {
+    format!(
+        "  upstream {name} {{ server {server}; keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 600s; }}\n"
+    )
+}
+
 fn files(job: Job<'_>) -> Vec<File> {
     if job.scenario.protocol == Protocol::Tcp {
         return tcp(job);
@@ -100,10 +106,14 @@ fn files(job: Job<'_>) -> Vec<File> {
         Some(tls) if tls.mutual => "https",
         _ => "http",
     };
+    let other = match job.beside {
+        true => format!("    location = {BESIDE} {{ proxy_pass http://other; }}\n"),
+        false => String::new(),
+    };
     let server = |name: &str| {
         // As the requests need it: no limit of requests per connection, bodies passed on as they come, no file ever.
         format!(
-            "  server {{\n    listen @LISTEN@ backlog=4096{}{ssl}{http2};\n    server_name {name};\n{tls}    location / {{ proxy_pass {scheme}://origin; }}\n  }}\n",
+            "  server {{\n    listen @LISTEN@ backlog=4096{}{ssl}{http2};\n    server_name {name};\n{tls}{other}    location / {{ proxy_pass {scheme}://origin; }}\n  }}\n",
             if job.cores > 1 { " reuseport" } else { "" }
         )
     };
@@ -132,10 +142,14 @@ fn files(job: Job<'_>) -> Vec<File> {
          \x20 scgi_temp_path @FOLDER@/nginx-scgi;\n{hash}\
          \x20 proxy_http_version 1.1;\n  proxy_set_header Connection \"\";\n  proxy_set_header Host $host;\n\
          \x20 proxy_request_buffering off;\n  proxy_max_temp_file_size 0;\n\
-         \x20 upstream origin {{ server @ORIGIN@; keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 600s; }}\n\
-         {servers}}}\n",
+         {}{}{servers}}}\n",
         job.cores,
         connections + 64,
+        upstream("origin", "@ORIGIN@"),
+        match job.beside {
+            true => upstream("other", "@OTHER@"),
+            false => String::new(),
+        },
     );
     vec![("nginx.conf", text)]
 }

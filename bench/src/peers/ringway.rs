@@ -1,6 +1,6 @@
 //! Ringway's configuration.
 
-use super::{File, Http2, Job, Kind, Reload, no_environment};
+use super::{BESIDE, File, Http2, Job, Kind, Reload, no_environment};
 use crate::scenario::Protocol;
 
 pub(super) const KIND: Kind = Kind {
@@ -77,17 +77,21 @@ fn files(job: Job<'_>) -> Vec<File> {
         cluster,
         sections,
     } = Secured::of(job);
+    let upstream = match job.scenario.origin.http2 {
+        true => "protocol = \"h2\"\n",
+        false => "",
+    };
     let mut text = format!(
         "[server]\nworkers = {}\n\n[listeners.web]\nbind = \"@LISTEN@\"\n{listener}timeouts = {{ idle = \"10m\" }}\n\n\
          [access_log]\nto = \"off\"\n\n[admin]\nbind = [\"unix:@FOLDER@/admin.sock\"]\n\n\
-         [clusters.origin]\nendpoints = [\"@ORIGIN@\"]\n{}{cluster}{sections}",
+         [clusters.origin]\nendpoints = [\"@ORIGIN@\"]\n{upstream}{cluster}{sections}",
         job.cores,
-        if job.scenario.origin.http2 {
-            "protocol = \"h2\"\n"
-        } else {
-            ""
-        },
     );
+    if job.beside {
+        text.push_str(&format!(
+            "\n[clusters.other]\nendpoints = [\"@OTHER@\"]\n{upstream}\n[[routes]]\nmatch = {{ path = \"{BESIDE}\" }}\nto = \"other\"\n"
+        ));
+    }
     if job.odd {
         text.push_str(
             "\n[[routes]]\nname = \"odd\"\nmatch = { path = \"/odd/*\" }\nto = \"origin\"\n",
