@@ -143,9 +143,17 @@ impl Reading {
     }
 }
 
-/// Busy and all time of each CPU, in ticks.
+/// Time of each CPU, in ticks.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cpus(BTreeMap<usize, (u64, u64)>);
+pub(crate) struct Cpus(BTreeMap<usize, Ticks>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Ticks {
+    busy: u64,
+    /// Of these, had by other machines of the same host.
+    stolen: u64,
+    all: u64,
+}
 
 impl Cpus {
     /// As it is now.
@@ -165,22 +173,36 @@ impl Cpus {
                 .collect();
             let all: u64 = ticks.iter().sum();
             let idle = ticks.get(3)? + ticks.get(4)?;
-            Some((cpu, (all - idle, all)))
+            let ticks = Ticks {
+                busy: all - idle,
+                stolen: ticks.get(7).copied().unwrap_or(0),
+                all,
+            };
+            Some((cpu, ticks))
         });
         Cpus(each.collect())
     }
 
     /// Which part of these CPUs' time was busy since an earlier reading, 0 to 1. All CPUs if none is named.
     pub(crate) fn busy_since(&self, before: &Cpus, cpus: &[usize]) -> f64 {
-        let (mut busy, mut all) = (0, 0);
-        for (cpu, (b, a)) in &self.0 {
+        self.share_since(before, cpus, |ticks| ticks.busy)
+    }
+
+    /// Which part was not had by this machine at all.
+    pub(crate) fn stolen_since(&self, before: &Cpus, cpus: &[usize]) -> f64 {
+        self.share_since(before, cpus, |ticks| ticks.stolen)
+    }
+
+    fn share_since(&self, before: &Cpus, cpus: &[usize], of: fn(&Ticks) -> u64) -> f64 {
+        let (mut part, mut all) = (0, 0);
+        for (cpu, now) in &self.0 {
             if cpus.is_empty() || cpus.contains(cpu) {
-                let (b0, a0) = before.0.get(cpu).copied().unwrap_or_default();
-                busy += b.saturating_sub(b0);
-                all += a.saturating_sub(a0);
+                let then = before.0.get(cpu).copied().unwrap_or_default();
+                part += of(now).saturating_sub(of(&then));
+                all += now.all.saturating_sub(then.all);
             }
         }
-        busy as f64 / (all as f64).max(1.0)
+        part as f64 / (all as f64).max(1.0)
     }
 }
 
@@ -215,11 +237,12 @@ mod tests {
     #[test]
     fn busy_cpus() {
         let stat = |idle: u64| {
-            format!("cpu 9 9\ncpu0 100 0 50 {idle} 0 0 0 0 0 0\ncpu1 0 0 0 7 0 0 0 0\n")
+            format!("cpu 9 9\ncpu0 100 0 20 {idle} 0 0 0 30 0 0\ncpu1 0 0 0 7 0 0 0 0\n")
         };
         let (before, after) = (Cpus::parse(&stat(50)), Cpus::parse(&stat(150)));
         assert_eq!(after.busy_since(&before, &[0]), 0.0);
         assert_eq!(after.busy_since(&Cpus::default(), &[0]), 0.5);
+        assert_eq!(after.stolen_since(&Cpus::default(), &[0]), 0.1);
     }
 
     #[test]

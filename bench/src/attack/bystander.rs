@@ -15,7 +15,7 @@ use crate::peers::BESIDE;
 /// Connections, each of which asks once in each period.
 const CLIENTS: u32 = 2;
 /// From the beginning of a request to that of the next: so long that it does not load the proxy itself.
-const PERIOD: Duration = Duration::from_millis(1);
+const PERIOD: Duration = Duration::from_millis(2);
 /// A request that takes longer is lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -18,10 +18,15 @@ pub(super) struct Row {
     pub(super) done: Done,
     /// Requests that reached the attack's origin.
     pub(super) asked: u64,
+    /// Which part of the CPUs' time other machines of the same host had.
+    pub(super) stolen: f64,
 }
 
-pub(super) const HEAD: &str = "| attack | proxy | p50 quiet, attacked (us) | p99 quiet, attacked (us) | ratio of p99 (least to most) | slowest | lost | memory grown by (MB) | proxy's CPU | frames until cut off (most), GOAWAY | connections | requests at the origin |\n\
-    |---|---|---|---|---|---|---|---|---|---|---|---|\n";
+/// A round in which they had more than this is made again.
+pub(super) const DISTURBED: f64 = 0.03;
+
+pub(super) const HEAD: &str = "| attack | proxy | p50 quiet, attacked (us) | p99 quiet, attacked (us) | ratio of p99 (least to most) | slowest | lost | memory grown by (MB) | proxy's CPU | frames until cut off (most), GOAWAY | connections | requests at the origin | stolen (most) |\n\
+    |---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
 
 /// All rounds of one attack on one proxy: medians; of what is slowest and of memory the most, of what is lost all.
 pub(super) fn line(attack: &Attack, proxy: &str, rounds: &[Row]) -> String {
@@ -49,7 +54,7 @@ pub(super) fn line(attack: &Attack, proxy: &str, rounds: &[Row]) -> String {
     }
     let _ = writeln!(
         text,
-        " {:.1} ({:.1} to {:.1}) | {:.0} | {} | {:.1} | {:.0} % | {} | {:.0} | {:.0} |",
+        " {:.1} ({:.1} to {:.1}) | {:.0} | {} | {:.1} | {:.0} % | {} | {:.0} | {:.0} | {:.0} % |",
         ratio.median,
         ratio.min,
         ratio.max,
@@ -60,6 +65,7 @@ pub(super) fn line(attack: &Attack, proxy: &str, rounds: &[Row]) -> String {
         cut_off(rounds),
         over(&|row| row.done.connections as f64).median,
         over(&|row| row.asked as f64).median,
+        over(&|row| row.stolen).max * 100.0,
     );
     text
 }
