@@ -35,6 +35,10 @@ const KEPT_FACTS: usize = 1024;
 /// and 0.78 ms with RSA 2048, so that established connections wait about 0.5 ms or 3 ms a turn for them. The number itself is arbitrary.
 const HANDSHAKES_PER_TURN: u32 = 4;
 
+/// Connections to upstreams that are opened in one turn of the loop. Each costs the kernel's work of both ends and whoever waits there: 0.1 ms and more
+/// (`bench/results/attacks.md`), as a handshake.
+const DIALS_PER_TURN: u32 = 4;
+
 /// What the side thread tells a worker.
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -91,6 +95,8 @@ pub(crate) struct Lane {
     pub(crate) shared: Shared,
     /// The cryptography of handshakes.
     pub(crate) handshakes: Turns,
+    /// Fresh connections to upstreams.
+    pub(crate) dials: Turns,
     dice: RefCell<Dice>,
     ids: RefCell<RequestIds>,
     doors: RefCell<HashMap<DoorKey, Rc<Door>>>,
@@ -128,6 +134,7 @@ impl Lane {
             log: RefCell::new(log),
             shared,
             handshakes: Turns::new(HANDSHAKES_PER_TURN),
+            dials: Turns::new(DIALS_PER_TURN),
             dice: RefCell::new(Dice::new(seed)),
             ids: RefCell::new(RequestIds::new(seed.rotate_left(32))),
             doors: RefCell::default(),

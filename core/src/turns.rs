@@ -1,5 +1,5 @@
 //! Work that takes long comes in turns: so much of it in one turn of a worker's loop, whoever is over that waits in a line. So a storm of
-//! handshakes costs established connections a bounded time per turn, and not their service. Not a limit on how many wait: each of them
+//! handshakes, or of fresh connections to upstreams, costs established connections a bounded time per turn, and not their service. Not a limit on how many wait: each of them
 //! holds a connection, and these are limited.
 
 use std::cell::RefCell;

@@ -114,6 +114,28 @@ both_drivers! {
         assert!(passed < 100, "{passed} requests were passed on");
     }
 
+    fn connections_to_upstreams_are_opened_a_few_at_a_time(io) {
+        let origin = Origin::saying("ok");
+        let proxy = Setup::on(io).workers(1).start(&front(&origin, ""));
+        let turns = || proxy.metrics().sum("ringway_worker_loops_total", &[]);
+        let open_upstreams = || proxy.metrics().sum("ringway_cluster_connections", &[]);
+        let before = turns();
+        // A connection for each of them, since their bodies do not come.
+        let crowd: Vec<Frames> = (0..4)
+            .map(|_| {
+                let mut frames = Frames::connect(proxy.web(), &[]);
+                frames.send_octets(&(0..100).flat_map(open).collect::<Vec<u8>>());
+                frames
+            })
+            .collect();
+        until("their connections", PATIENCE, || (open_upstreams() >= 400.0).then_some(()));
+        // Whoever else is there has been looked at in between.
+        let taken = turns() - before;
+        assert!(taken >= 100.0, "400 connections in {taken} turns of the loop");
+        bystander(&proxy);
+        drop(crowd);
+    }
+
     fn resets_that_the_client_provokes_end_the_connection(io) {
         let (proxy, _origin) = plain(io);
         // A stream is opened well, and then its window is opened too far: it is we who reset it.

@@ -99,7 +99,7 @@ impl From<NoPlace> for OpenFault {
     }
 }
 
-/// Connect to `target`. The PROXY header, if there is one, goes out with what is sent first.
+/// Connect to `target`, when it is its turn. The PROXY header, if there is one, goes out with what is sent first.
 pub(crate) async fn dial(
     cluster: &ClusterPlan,
     target: &Arc<Target>,
@@ -113,6 +113,7 @@ pub(crate) async fn dial(
         mark,
         source: target.source,
     };
+    lane.dials.enter().await;
     let stream = io::dial_as(&target.address, connect_ms, who).await;
     let stream = stream.map_err(|error| match error.kind() {
         ErrorKind::TimedOut => OpenFault::TimedOut,
