@@ -419,7 +419,16 @@ fn raise_open_files() {
         Ok(limit) => tracing::debug!(limit, "open files"),
         Err(error) => tracing::warn!(%error, "the limit on open files stays as it is"),
     }
+    let limit = rlimit::Resource::NOFILE.get_soft().unwrap_or(1024);
+    let room = u32::try_from(limit).unwrap_or(u32::MAX).min(ROOM_FOR_FILES);
+    if let Err(error) = ringway_io::make_room_for_files(room) {
+        tracing::debug!(%error, "the table of open files grows as it is needed");
+    }
 }
+
+/// Descriptors that the kernel's table has room for from the start, at 8 octets each: half a MiB of the kernel's. With more it grows as it would
+/// have, and each time a worker stands still.
+const ROOM_FOR_FILES: u32 = 65_536;
 
 /// Tells the metrics and the log of what the control loop did.
 struct Events {

@@ -18,6 +18,17 @@ fn echo() -> Origin {
 }
 
 both_drivers! {
+    fn many_connections_need_no_larger_table_of_files(io) {
+        let origin = echo();
+        let proxy = Proxy::start(io, &front(&origin, ""));
+        let room = proxy.room_for_files();
+        let mut clients: Vec<Client> = (0..300).map(|_| Client::connect(proxy.web())).collect();
+        for client in &mut clients {
+            assert_eq!(client.get("/").status, 200);
+        }
+        assert_eq!(proxy.room_for_files(), room, "a worker stood still for it");
+    }
+
     fn a_connection_is_kept(io) {
         let origin = echo();
         let proxy = Proxy::start(io, &front(&origin, ""));

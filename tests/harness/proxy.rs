@@ -336,14 +336,21 @@ impl Proxy {
 
     /// Resident memory now and at most, in KiB.
     pub fn memory_kib(&self) -> (u64, u64) {
+        (self.kernel_says("VmRSS:"), self.kernel_says("VmHWM:"))
+    }
+
+    /// Descriptors that its table has room for before the kernel makes it larger.
+    pub fn room_for_files(&self) -> u64 {
+        self.kernel_says("FDSize:")
+    }
+
+    /// A figure of its status, as the kernel sees it.
+    fn kernel_says(&self, key: &str) -> u64 {
         let status = std::fs::read_to_string(PathBuf::from(format!("/proc/{}/status", self.id())))
             .unwrap_or_default();
-        let figure = |key: &str| {
-            let line = status.lines().find(|line| line.starts_with(key));
-            line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
-                .unwrap_or(0)
-        };
-        (figure("VmRSS:"), figure("VmHWM:"))
+        let line = status.lines().find(|line| line.starts_with(key));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            .unwrap_or(0)
     }
 
     /// Send SIGTERM.
