@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod attack;
+mod bare;
 mod child;
 mod compare;
 mod endless;
@@ -25,6 +26,7 @@ mod spread;
 mod stats;
 mod workers;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -32,7 +34,7 @@ use clap::{Parser, Subcommand};
 
 /// Measure Ringway.
 #[derive(Debug, Parser)]
-#[command(name = "ringway-bench", max_term_width = 100)]
+#[command(name = "ringway-bench", version, max_term_width = 100)]
 struct Args {
     #[command(subcommand)]
     what: What,
@@ -53,6 +55,12 @@ enum What {
     #[command(hide = true)]
     Origin {
         spec: String,
+    },
+    #[command(name = "bare-h2", hide = true)]
+    Bare {
+        listen: SocketAddr,
+        origin: SocketAddr,
+        threads: usize,
     },
     /// Make certificates as a run has them
     #[command(hide = true)]
@@ -84,6 +92,11 @@ fn main() -> ExitCode {
         What::Show(options) => report::show(&options),
         What::Load { spec } => load::make(&spec),
         What::Origin { spec } => origin::serve(&spec),
+        What::Bare {
+            listen,
+            origin,
+            threads,
+        } => bare::forward(listen, origin, threads),
         What::Certificates { folder } => secured::write(&folder),
         What::Attack(options) => attack::run(args.ringway.as_deref(), &options),
         What::AttackClient { spec } => attack::make(&spec),

@@ -121,7 +121,7 @@ pub(crate) fn serve(spec: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;

@@ -19,7 +19,7 @@ pub(crate) use first::first_answer;
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// Requests at once on a connection to the origin, which is what servers usually allow.
-const STREAMS: u32 = 100;
+pub(crate) const STREAMS: u32 = 100;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");

@@ -2,6 +2,7 @@
 //!
 //! Every one gets the same work; what that means is said in `bench/README.md`. One file for each has its configuration.
 
+mod bare;
 mod caddy;
 mod envoy;
 mod haproxy;
@@ -79,6 +80,8 @@ enum Http2 {
     Clients,
     /// With the origin too.
     Both,
+    /// With both, and nothing else with any.
+    Only,
 }
 
 /// What is known of one proxy.
@@ -101,13 +104,14 @@ struct Kind {
     environment: fn(Job<'_>) -> Vec<(&'static str, String)>,
 }
 
-const KINDS: [&Kind; 6] = [
+const KINDS: [&Kind; 7] = [
     &ringway::KIND,
     &nginx::KIND,
     &haproxy::KIND,
     &envoy::KIND,
     &traefik::KIND,
     &caddy::KIND,
+    &bare::KIND,
 ];
 
 /// A proxy that takes part.
@@ -148,7 +152,8 @@ pub(crate) fn names() -> Vec<&'static str> {
 /// Find a proxy's program: as given, else beside this program (Ringway) or on PATH. `NotFound`: known, and not installed.
 pub(crate) fn find(name: &str, given: Option<&Path>) -> io::Result<Subject> {
     let family = name.split_once('-').map_or(name, |(family, _)| family);
-    let Some(kind) = KINDS.iter().find(|kind| kind.name == family) else {
+    let is_named = |kind: &&&Kind| kind.name == name || kind.name == family;
+    let Some(kind) = KINDS.iter().find(is_named) else {
         return Err(io::Error::other(format!(
             "no proxy `{name}` is known; there are {}",
             names().join(", ")
@@ -163,6 +168,7 @@ pub(crate) fn find(name: &str, given: Option<&Path>) -> io::Result<Subject> {
             let beside = std::env::current_exe()?.with_file_name("ringway");
             beside.exists().then_some(beside)
         }
+        None if kind.name == bare::KIND.name => Some(std::env::current_exe()?),
         None => kind.programs.iter().find_map(|program| on_path(program)),
     };
     match program {
@@ -208,7 +214,10 @@ impl Kind {
             Http2::Clients if scenario.origin.http2 => {
                 Some("there is no configuration of it for HTTP/2 to the origin")
             }
-            Http2::No | Http2::Clients | Http2::Both => None,
+            Http2::Only if !(clients && scenario.origin.http2) => {
+                Some("it forwards HTTP/2 to HTTP/2 and nothing else")
+            }
+            Http2::No | Http2::Clients | Http2::Both | Http2::Only => None,
         }
     }
 }
@@ -380,8 +389,9 @@ mod tests {
                 // Envoy's own word for the type of a message.
                 let left = text.replace("@type", "");
                 assert!(!left.contains('@'), "{}: {name}: {left}", kind.name);
+                let has_none = kind.name == bare::KIND.name;
                 assert!(
-                    text.contains("127.0.0.1:1") || text.contains("port_value: 1"),
+                    has_none || text.contains("127.0.0.1:1") || text.contains("port_value: 1"),
                     "{}",
                     kind.name
                 );
