@@ -36,7 +36,7 @@ const KEPT_FACTS: usize = 1024;
 const HANDSHAKES_PER_TURN: u32 = 4;
 
 /// Connections to upstreams that are opened in one turn of the loop. Each costs the kernel's work of both ends and whoever waits there: 0.1 ms and more
-/// (`bench/results/attacks.md`), as a handshake.
+/// (`bench/README.md`, attacks), as a handshake.
 const DIALS_PER_TURN: u32 = 4;
 
 /// What the side thread tells a worker.
