@@ -10,7 +10,7 @@ use ringway_protocols::http1::{Request, Version};
 
 use crate::accept::Client;
 use crate::caller::{Caller, Who};
-use crate::facts::Facts;
+use crate::facts::{Facts, Id};
 use crate::http2::heads;
 use crate::lane::{Lane, LanePlan, add};
 use crate::observe::Record;
@@ -209,7 +209,7 @@ impl<'a> Exchange<'a> {
         let facts = self.facts_mut();
         facts.id_kept = kept;
         if !kept {
-            facts.id = lane.request_id();
+            facts.id = Id(lane.request_id());
         }
     }
 
@@ -224,7 +224,7 @@ impl<'a> Exchange<'a> {
         {
             return id;
         }
-        &facts.id
+        &facts.id.0
     }
 
     /// Forget it: the client went before the exchange had begun (nothing of a request came).

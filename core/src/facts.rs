@@ -4,6 +4,7 @@
 use ringway_protocols::http1::{RequestHead, ResponseHead};
 
 use crate::grpc::GrpcCall;
+use crate::observe::request_id::LENGTH;
 use crate::outcome::Flag;
 use crate::route::Captures;
 
@@ -11,7 +12,7 @@ use crate::route::Captures;
 const KEPT_BYTES: usize = 8 * 1024;
 
 /// The reusable memory of an exchange, and the facts that it gathers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) head: RequestHead,
     /// The request's head as received.
@@ -34,7 +35,7 @@ pub(crate) struct Facts {
     pub(crate) server_name: String,
     /// Its bytes are nobody's requests.
     pub(crate) is_bytes: bool,
-    pub(crate) id: [u8; 36],
+    pub(crate) id: Id,
     /// The request carries an id that we keep (its field), else `id` is ours.
     pub(crate) id_kept: bool,
     pub(crate) peer_trusted: bool,
@@ -62,42 +63,13 @@ pub(crate) struct Facts {
     pub(crate) grpc: Option<GrpcCall>,
 }
 
-impl Default for Facts {
-    fn default() -> Facts {
-        Facts {
-            head: RequestHead::new(),
-            bytes: Vec::new(),
-            parsed: false,
-            path: Vec::new(),
-            captures: Captures::new(),
-            answer: ResponseHead::new(),
-            answer_bytes: Vec::new(),
-            text: Vec::new(),
-            reason: String::new(),
-            client_ip: String::new(),
-            peer_text: String::new(),
-            server_name: String::new(),
-            is_bytes: false,
-            id: [b'0'; 36],
-            id_kept: false,
-            peer_trusted: false,
-            route: None,
-            cluster: None,
-            endpoint: None,
-            endpoint_text: String::new(),
-            status: 0,
-            flag: None,
-            started_us: 0,
-            sent_us: 0,
-            first_byte_us: None,
-            connect_us: None,
-            attempts: 0,
-            reused: false,
-            upstream_status: 0,
-            body_begun: false,
-            would_deny: false,
-            grpc: None,
-        }
+/// An id of ours, as text.
+#[derive(Debug)]
+pub(crate) struct Id(pub(crate) [u8; LENGTH]);
+
+impl Default for Id {
+    fn default() -> Id {
+        Id([b'0'; LENGTH])
     }
 }
 

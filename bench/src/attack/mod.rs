@@ -179,12 +179,13 @@ impl Scene<'_> {
         let still = |rows: &[Row]| rows.iter().filter(|r| r.stolen <= row::DISTURBED).count();
         for _ in 0..enough * TRIES {
             for (subject, rows) in subjects.iter().zip(&mut all) {
-                match rows {
-                    Ok(rounds) if still(rounds) < enough => match self.once(attack, subject) {
+                if let Ok(rounds) = rows
+                    && still(rounds) < enough
+                {
+                    match self.once(attack, subject) {
                         Ok(row) => rounds.push(row),
                         Err(e) => *rows = Err(e),
-                    },
-                    _ => {}
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::bystander::Seen;
 use super::client::Done;
 use super::kinds::Attack;
-use crate::stats::{Spread, spread};
+use crate::stats::spread;
 
 /// One round.
 pub(super) struct Row {
@@ -30,14 +30,7 @@ pub(super) const HEAD: &str = "| attack | proxy | p50 quiet, attacked (us) | p99
 
 /// All rounds of one attack on one proxy: medians; of what is slowest and of memory the most, of what is lost all.
 pub(super) fn line(attack: &Attack, proxy: &str, rounds: &[Row]) -> String {
-    let over = |of: &dyn Fn(&Row) -> f64| {
-        let none = Spread {
-            median: 0.0,
-            min: 0.0,
-            max: 0.0,
-        };
-        spread(rounds.iter().map(of)).unwrap_or(none)
-    };
+    let over = |of: &dyn Fn(&Row) -> f64| spread(rounds.iter().map(of)).unwrap_or_default();
     let ratio = over(&|row| row.under.p99 as f64 / row.quiet.p99.max(1) as f64);
     let mut text = format!("| {} | {proxy} |", attack.name);
     for (quiet, under) in [

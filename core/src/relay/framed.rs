@@ -410,7 +410,7 @@ async fn download(
     }
     progress.answering.set(true);
     progress.down.note_moved();
-    if framing != BodyFraming::UntilClose && exchange.caller.call().is_none() {
+    if framing != BodyFraming::UntilClose && !by_stream {
         // Its framing says that it is not whole; an orderly end delivers what has come so far.
         progress.cut.set(After::Linger);
     }

@@ -68,7 +68,7 @@ pub(crate) fn with_request(
             port: exchange.client.door.port().as_bytes(),
             client_cert: exchange.client.stream.client_cert(),
         },
-        request_id: (!facts.id_kept).then_some(&facts.id[..]),
+        request_id: (!facts.id_kept).then_some(&facts.id.0[..]),
         websocket: request.wants_websocket(),
         into_grpc: own_type.is_some(),
         edits: &[],

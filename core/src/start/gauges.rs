@@ -11,14 +11,16 @@ use crate::plan::{Plan, Target};
 /// Reads limits and loads from the plan of now.
 pub(super) struct PlanGauges(pub(super) Arc<Mutex<Option<Arc<Plan>>>>);
 
+impl PlanGauges {
+    fn plan(&self) -> Option<Arc<Plan>> {
+        let plan = self.0.lock();
+        plan.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl Gauges for PlanGauges {
     fn certificates(&self, each: &mut dyn FnMut(CertificateGauge<'_>)) {
-        let plan = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for certificate in plan.iter().flat_map(|p| &p.certificates) {
+        for certificate in self.plan().iter().flat_map(|p| &p.certificates) {
             each(CertificateGauge {
                 tls: &certificate.tls,
                 file: &certificate.file,
@@ -28,12 +30,7 @@ impl Gauges for PlanGauges {
     }
 
     fn clusters(&self, each: &mut dyn FnMut(ClusterGauges<'_>)) {
-        let plan = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for cluster in plan.iter().flat_map(|p| &p.clusters) {
+        for cluster in self.plan().iter().flat_map(|p| &p.clusters) {
             let endpoint = |t: &'_ Arc<Target>| (t.text.clone(), t.load.active());
             let endpoints: Vec<(String, u32)> = cluster.targets.iter().map(endpoint).collect();
             let endpoints: Vec<EndpointGauges<'_>> = endpoints
