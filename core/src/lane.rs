@@ -39,6 +39,10 @@ const HANDSHAKES_PER_TURN: u32 = 4;
 /// (`bench/README.md`, attacks), as a handshake.
 const DIALS_PER_TURN: u32 = 4;
 
+/// Exchanges that end in one turn of the loop because the client took the request back, or its connection ended, a hundred streams at once. For an upstream of HTTP/1.1
+/// each is a connection that is reset: 0.05 ms of the worker's time.
+const ENDINGS_PER_TURN: u32 = 8;
+
 /// What the side thread tells a worker.
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -97,6 +101,8 @@ pub(crate) struct Lane {
     pub(crate) handshakes: Turns,
     /// Fresh connections to upstreams.
     pub(crate) dials: Turns,
+    /// Exchanges that are told that their client's stream is gone.
+    pub(crate) endings: Turns,
     dice: RefCell<Dice>,
     ids: RefCell<RequestIds>,
     doors: RefCell<HashMap<DoorKey, Rc<Door>>>,
@@ -135,6 +141,7 @@ impl Lane {
             shared,
             handshakes: Turns::new(HANDSHAKES_PER_TURN),
             dials: Turns::new(DIALS_PER_TURN),
+            endings: Turns::new(ENDINGS_PER_TURN),
             dice: RefCell::new(Dice::new(seed)),
             ids: RefCell::new(RequestIds::new(seed.rotate_left(32))),
             doors: RefCell::default(),

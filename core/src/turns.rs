@@ -1,5 +1,5 @@
 //! Work that takes long comes in turns: so much of it in one turn of a worker's loop, whoever is over that waits in a line. So a storm of
-//! handshakes, or of fresh connections to upstreams, costs established connections a bounded time per turn, and not their service. Not a limit on how many wait: each of them
+//! handshakes, of fresh connections to upstreams, or of requests that end before they are whole, costs established connections a bounded time per turn, and not their service. Not a limit on how many wait: each of them
 //! holds a connection, and these are limited.
 
 use std::cell::RefCell;
@@ -49,26 +49,41 @@ impl Turns {
         poll_fn(|cx| self.poll(&mut number, cx)).await;
     }
 
-    fn poll(&self, number: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Wake somebody when there is a place in a turn.
+    pub(crate) fn wake(&self, waker: Waker) {
+        let at_once = self.0.borrow_mut().has_place();
+        if at_once {
+            waker.wake();
+        } else {
+            self.join(waker);
+        }
+    }
+
+    /// Stand in the line; answers the number in it.
+    fn join(&self, waker: Waker) -> u64 {
         let mut line = self.0.borrow_mut();
+        let number = line.next;
+        line.next += 1;
+        line.waiting.push_back(waker);
+        if !std::mem::replace(&mut line.is_served, true) {
+            io::spawn(serve(self.0.clone()));
+        }
+        number
+    }
+
+    fn poll(&self, number: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(number) = *number {
-            return if number < line.first {
+            return if number < self.0.borrow().first {
                 Poll::Ready(())
             } else {
                 Poll::Pending
             };
         }
-        line.look_at_the_clock();
-        if line.left > 0 && line.waiting.is_empty() {
-            line.left -= 1;
+        let at_once = self.0.borrow_mut().has_place();
+        if at_once {
             return Poll::Ready(());
         }
-        *number = Some(line.next);
-        line.next += 1;
-        line.waiting.push_back(cx.waker().clone());
-        if !std::mem::replace(&mut line.is_served, true) {
-            io::spawn(serve(self.0.clone()));
-        }
+        *number = Some(self.join(cx.waker().clone()));
         Poll::Pending
     }
 }
@@ -79,6 +94,14 @@ impl Line {
         if std::mem::replace(&mut self.turn, turn) != turn {
             self.left = self.most;
         }
+    }
+
+    /// Whether there is a place at once; then it is taken.
+    fn has_place(&mut self) -> bool {
+        self.look_at_the_clock();
+        let has = self.left > 0 && self.waiting.is_empty();
+        self.left -= u32::from(has);
+        has
     }
 }
 
@@ -132,6 +155,42 @@ mod tests {
             }
             // Nobody waits any more: a place is there at once.
             turns.enter().await;
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn who_sleeps_is_woken_in_its_turn() {
+        io::run(io::WorkerOptions::default(), || async {
+            let turns = Turns::new(3);
+            let woken: Rc<RefCell<Vec<(u64, u32)>>> = Rc::default();
+            let sleepers: Rc<RefCell<Vec<Waker>>> = Rc::default();
+            for i in 0..10 {
+                let (woken, sleepers) = (woken.clone(), sleepers.clone());
+                io::spawn(async move {
+                    let mut slept = false;
+                    poll_fn(|cx| match std::mem::replace(&mut slept, true) {
+                        true => Poll::Ready(()),
+                        false => {
+                            sleepers.borrow_mut().push(cx.waker().clone());
+                            Poll::Pending
+                        }
+                    })
+                    .await;
+                    woken.borrow_mut().push((io::turn(), i));
+                });
+            }
+            while sleepers.borrow().len() < 10 {
+                io::next_turn().await;
+            }
+            sleepers.take().into_iter().for_each(|w| turns.wake(w));
+            while woken.borrow().len() < 10 {
+                io::next_turn().await;
+            }
+            let woken = woken.take();
+            assert!(woken.iter().map(|(_, i)| *i).eq(0..10), "in their order");
+            let lots = woken.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len);
+            assert_eq!(lots.collect::<Vec<_>>(), [3, 3, 3, 1]);
         })
         .unwrap();
     }

@@ -129,6 +129,21 @@ both_drivers! {
         }
     }
 
+    fn trailers_pass_behind_a_body_of_no_octets(io) {
+        let pair = echo_pair(io);
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", "none".parse().expect("a value"));
+        for (path, told) in [("/1/echo", None), ("/2/echo", Some("none"))] {
+            let mut client = Http2Client::connect(pair.proxy.web());
+            let mut asking = client.begin(asking("POST", path, &[("content-length", "0")]), false);
+            asking.body.send_trailers(trailers.clone()).expect("an open stream");
+            let answer = asking.answer();
+            assert_eq!((answer.status, answer.text()), (200, String::new()), "{path}");
+            // HTTP/1.1 has no place for them behind a length.
+            assert_eq!(answer.trailer("x-sum"), told, "{path}");
+        }
+    }
+
     fn large_bodies_pass_both_ways_whole(io) {
         let pair = echo_pair(io);
         for path in ["/1/echo", "/2/echo"] {

@@ -22,6 +22,7 @@ use super::{
     CONNECTION_WINDOW, Growth, HEADER_LIST, MOST_AHEAD, STREAM_WINDOW, STREAMS, UPSTREAM_WINDOW,
     Watch, spares,
 };
+use crate::turns::Turns;
 
 /// The size of the table of fields that a peer's encoder may use (RFC 7541 section 4.2); the default.
 const TABLE: usize = 4096;
@@ -89,6 +90,8 @@ pub(super) struct Inner {
     pub(super) share: Share,
     recent: VecDeque<u32>,
     pub(super) window: Window,
+    /// With a client: the turns in which exchanges are told that their streams have ended before they were whole.
+    pub(super) endings: Option<Turns>,
     /// To an upstream: what windows of streams have grown by.
     growth: Option<Rc<Growth>>,
     pub(super) send_window: i64,
@@ -110,16 +113,22 @@ pub(super) struct Inner {
 
 impl Connection {
     /// With a client, which begins with its preface.
-    pub(crate) fn server(held: Held, watch: Rc<Watch>) -> Rc<Connection> {
-        Connection::new(held, Some(watch), None)
+    /// `endings`: of all clients of the worker.
+    pub(crate) fn server(held: Held, watch: Rc<Watch>, endings: Turns) -> Rc<Connection> {
+        Connection::new(held, Some(watch), Some(endings), None)
     }
 
     /// With a server. `growth`: of all upstreams of the worker.
     pub(crate) fn client(held: Held, growth: Rc<Growth>) -> Rc<Connection> {
-        Connection::new(held, None, Some(growth))
+        Connection::new(held, None, None, Some(growth))
     }
 
-    fn new(held: Held, watch: Option<Rc<Watch>>, growth: Option<Rc<Growth>>) -> Rc<Connection> {
+    fn new(
+        held: Held,
+        watch: Option<Rc<Watch>>,
+        endings: Option<Turns>,
+        growth: Option<Rc<Growth>>,
+    ) -> Rc<Connection> {
         let (role, window) = match growth {
             None => (Role::Server, STREAM_WINDOW),
             Some(_) => (Role::Client, UPSTREAM_WINDOW),
@@ -158,6 +167,7 @@ impl Connection {
             share: Share::default(),
             recent: VecDeque::new(),
             window: Window::new(CONNECTION_WINDOW),
+            endings,
             growth,
             send_window: frame::WINDOW.into(),
             promised: 0,
@@ -399,7 +409,7 @@ impl Inner {
         self.write(|out| frame::put_reset(out, stream.id, reason));
         self.note_reset(stream.id);
         self.streams.remove(&stream.id);
-        state.fail(Fault::Ours(reason));
+        state.fail(Fault::Ours(reason), self.endings.as_ref());
         self.look_for_end();
     }
 

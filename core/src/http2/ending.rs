@@ -122,7 +122,8 @@ impl Inner {
 
     pub(super) fn end_streams(&mut self, fault: Fault) {
         for (_, stream) in self.streams.drain() {
-            stream.state.borrow_mut().fail(fault);
+            let mut state = stream.state.borrow_mut();
+            state.fail(fault, self.endings.as_ref());
         }
         self.fresh.clear();
         self.waiting.clear();

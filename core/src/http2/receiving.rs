@@ -323,7 +323,8 @@ impl Inner {
                 Reason::REFUSED_STREAM => Fault::Refused,
                 reason => Fault::Reset(reason),
             };
-            stream.state.borrow_mut().fail(fault);
+            let mut state = stream.state.borrow_mut();
+            state.fail(fault, self.endings.as_ref());
         }
         Ok(())
     }
@@ -337,7 +338,7 @@ impl Inner {
         self.streams.retain(|id, stream| {
             let goes_on = *id <= last;
             if !goes_on {
-                stream.state.borrow_mut().fail(Fault::Refused);
+                stream.state.borrow_mut().fail(Fault::Refused, None);
             }
             goes_on
         });

@@ -14,6 +14,7 @@ use super::connection::{Connection, Role};
 use super::few::Few;
 use super::window::Window;
 use super::{MOST_AHEAD, MOST_STREAM_WINDOW, Octets, UPSTREAM_WINDOW};
+use crate::turns::Turns;
 
 /// A receive buffer.
 const BUFFER: u32 = 16 * 1024;
@@ -97,11 +98,15 @@ impl State {
         }
     }
 
-    /// It has ended before it was whole.
-    pub(super) fn fail(&mut self, fault: Fault) {
+    /// It has ended before it was whole. `endings`: who has it hears of that in its turn.
+    pub(super) fn fail(&mut self, fault: Fault, endings: Option<&Turns>) {
         self.rest = None;
         self.fault = Some(fault);
-        self.wake();
+        match (endings, self.waker.take()) {
+            (Some(endings), Some(waker)) => endings.wake(waker),
+            (None, Some(waker)) => waker.wake(),
+            (_, None) => {}
+        }
     }
 
     fn set_waker(&mut self, cx: &Context<'_>) {

@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -12,9 +11,11 @@ use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version}
 use ringway_protocols::http2;
 
 use super::answer_head::{Behind, receive_head};
+
 use super::body::{Body, Output, PumpEnd, pump};
 use super::endings::{self, Broken, Ended};
 use super::patience::{Patience, Progress, Waits};
+use super::settling::{AT_ONCE_BYTES, after, settle};
 use super::side::{Sink, SinkBroken, Source};
 use super::traffic::Traffic;
 use super::translation::Translation;
@@ -31,10 +32,6 @@ use crate::{grpc, grpc_web};
 
 /// Interim responses (1xx) that one answer may have.
 const MOST_INTERIM: u32 = 64;
-
-/// Behind an answer up to this size a connection is closed at once. A larger one may stand in the kernel for a while, where a byte
-/// from the client would turn our close into a reset and destroy it.
-const AT_ONCE_BYTES: u64 = 16 * 1024;
 
 /// How a relay failed.
 #[derive(Debug)]
@@ -96,13 +93,14 @@ pub(crate) async fn relay(
     let limit = limit_of_body(exchange, admitted.route());
     grpc_web::decide(exchange, admitted, &upstream);
     let mut upload = upload(exchange, &upstream, limit);
+    let bodyless = upload.is_done() && !has_more(exchange, &upstream);
     let small_by = exchange.facts().grpc.is_some().then(|| caller.call());
     let small_by = small_by.flatten();
     let progress = Progress {
         up: Traffic::new(&caller.received).of_small(small_by),
         down: Traffic::new(&caller.sent),
-        uploaded: Cell::new(upload.is_done()),
-        whole: Cell::new(upload.is_done()),
+        uploaded: Cell::new(bodyless),
+        whole: Cell::new(bodyless),
         told: Cell::new(false),
         asked_us: Cell::new(io::now_us()),
         answering: Cell::new(false),
@@ -123,7 +121,7 @@ pub(crate) async fn relay(
             Asked::Http1(&upstream.stream)
         }
         Opened::Shared(lease) => {
-            let asking = ask(exchange, admitted, lease, upload.is_done())?;
+            let asking = ask(exchange, admitted, lease, bodyless)?;
             Asked::Http2(question.insert(asking))
         }
     };
@@ -151,7 +149,7 @@ pub(crate) async fn relay(
         };
         let who = exchange.who();
         // Most requests have no body: what moving one takes is not part of every exchange.
-        let up = (!upload.is_done())
+        let up = (!bodyless)
             .then(|| io::pooled(pump(&mut upload, who.source(), asked.sink(), &progress.up)));
         let down = pin!(download(exchange, admitted, asked, &progress));
         let gone = |cx: &mut Context<'_>| who.poll_gone(cx);
@@ -208,6 +206,14 @@ fn upload(exchange: &Exchange<'_>, upstream: &Opened, limit: u64) -> Body {
     body
 }
 
+/// Behind a body of no octets trailers may come, from one stream to another.
+fn has_more(exchange: &Exchange<'_>, upstream: &Opened) -> bool {
+    let call = exchange.caller.call();
+    matches!(upstream, Opened::Shared(_))
+        && exchange.request().framing() == BodyFraming::Length(0)
+        && call.is_some_and(|call| !call.stream().is_at_end())
+}
+
 /// Ask on a stream of a connection that is shared. `ends`: there is no body.
 fn ask(
     exchange: &mut Exchange<'_>,
@@ -245,44 +251,6 @@ fn ask(
         );
         Failure::Refused(Reply::new(503, Flag::UpstreamReset).into())
     })
-}
-
-/// What becomes of the client's connection after a whole answer.
-fn after(exchange: &Exchange<'_>, reusable: bool) -> After {
-    let client = exchange.client;
-    if reusable {
-        After::KeepAlive
-    } else if !exchange.request().keep_alive()
-        && exchange.caller.sent.get() <= AT_ONCE_BYTES
-        && client.stream.is_quiet()
-    {
-        // It asked for the end, has sent nothing since, and an answer of this size has most likely arrived.
-        After::Close
-    } else {
-        After::Linger
-    }
-}
-
-/// Wait until the kernel has taken the answer, for as long as the client takes any of it.
-async fn settle(exchange: &mut Exchange<'_>, idle_ms: u32) -> Result<(), Failure> {
-    let client = &exchange.client.stream;
-    let mut seen = None;
-    loop {
-        client.set_deadline(exchange.patience(idle_ms));
-        match client.flush().await {
-            Ok(()) => break,
-            Err(e) if e.kind() == ErrorKind::TimedOut => {
-                let now = client.acknowledged();
-                if !exchange.time_left() || seen == Some(now) {
-                    return Err(Failure::Stop(endings::client_late(exchange)));
-                }
-                seen = Some(now);
-            }
-            Err(_) => return Err(Failure::Stop(endings::client_gone(exchange))),
-        }
-    }
-    client.clear_deadline();
-    Ok(())
 }
 
 /// Drive both directions from one task, until the way back has ended or the way there has failed for good.

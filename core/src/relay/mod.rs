@@ -12,6 +12,7 @@ pub(crate) mod head;
 mod one_way;
 mod patience;
 pub(crate) mod raw;
+mod settling;
 pub(crate) mod side;
 mod stream_body;
 mod traffic;

@@ -51,7 +51,8 @@ pub(crate) async fn serve(client: Client, lane: Rc<Lane>, seat: SessionSeat) {
     // From here on the connection has times of its own.
     client.stream.clear_deadline();
     let held = Held::Client(client.clone());
-    let connection = Driven(Connection::server(held, session.watch.clone()));
+    let (watch, endings) = (session.watch.clone(), session.lane.endings.clone());
+    let connection = Driven(Connection::server(held, watch, endings));
     io::pooled(run(connection, &session)).await;
     // What was said last is read before a reset can destroy it.
     client.stream.linger(LINGER_BYTES, LINGER_MS).await;
