@@ -26,7 +26,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = "h1-small", long_help = scenarios_help())]
     scenario: Vec<String>,
     /// Proxies besides Ringway: nginx, haproxy, haproxy-splice and haproxy-copy (TCP always
-    /// and never spliced), envoy, traefik, caddy, ringway-epoll (the other driver), ringway-unix
+    /// and never spliced), haproxy-forwarding (the fields of Ringway's default added to heads), envoy, traefik, caddy, ringway-epoll (the other driver), ringway-unix
     /// (the origin by a Unix socket), ringway-kernel (connections stay with the worker that the
     /// kernel chose), or ringway-WORD for another build
     #[arg(long = "with", value_delimiter = ',', default_value = "nginx,haproxy")]

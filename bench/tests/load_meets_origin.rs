@@ -3,8 +3,10 @@
 //! Both are run as `compare` runs them: as processes of their own.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Once;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -16,8 +18,12 @@ struct Process {
 
 impl Process {
     fn start(command: &str, spec: &Value) -> Process {
+        Process::with(&[command, &spec.to_string()])
+    }
+
+    fn with(arguments: &[&str]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ringway-bench"))
-            .args([command, &spec.to_string()])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -81,7 +87,11 @@ fn report(load: &Value, expected: usize, sent: usize) -> (Value, Value) {
 fn measured(origin: &Value, mut spec: Value) -> (Value, Value) {
     let mut origin = Process::start("origin", origin);
     spec["address"] = origin.hear().into();
-    let mut load = Process::start("load", &spec);
+    loaded(&mut origin, &spec)
+}
+
+fn loaded(origin: &mut Process, spec: &Value) -> (Value, Value) {
+    let mut load = Process::start("load", spec);
     let mut line = load.hear();
     while !line.starts_with('{') {
         assert!(["begin", "open"].contains(&line.as_str()), "{line:?}");
@@ -172,6 +182,42 @@ fn right_answers_pass_in_every_kind_of_loop() {
         }
         let curve = report["latency"].as_array().expect("a curve");
         assert!(curve.len() > 50);
+    }
+}
+
+/// By the smallest forwarder on the `h2` crate, as `compare --with bare-h2` starts it.
+#[test]
+fn the_bare_forwarder_passes_heads_bodies_and_trailers_on() {
+    for (load, body) in [
+        (
+            json!({ "kind": "closed", "connections": 3, "streams": 5 }),
+            100,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 2, "streams": 2, "body": 300_000 }),
+            300_000,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 2, "streams": 4, "body": 64 }),
+            100,
+        ),
+    ] {
+        let told =
+            json!({ "protocol": "http", "origin": origin(&load, body), "load": load, "cpus": [] });
+        let mut origin = Process::start("origin", &told);
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let listen = free.expect("a free port").to_string();
+        let _forwarder = Process::with(&["bare-h2", &listen, &origin.hear(), "1"]);
+        let begun = Instant::now();
+        while TcpStream::connect(&listen).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it listens");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let spec = json!({ "scenario": scenario(&load, body), "cpus": [], "address": listen });
+        let (report, seen) = loaded(&mut origin, &spec);
+        assert_eq!(report["error"], Value::Null, "{load}");
+        assert!(report["requests"].as_u64() > Some(10), "{load}: {report}");
+        assert_eq!(seen["connections"], 1, "all streams fit on one: {load}");
     }
 }
 

@@ -26,6 +26,14 @@ pub(super) const ALWAYS_SPLICE: &str = "  option splice-request\n  option splice
 /// And through pipes of 1 MiB. (It takes a second section of global settings.)
 pub(super) const LARGE_PIPES: &str = "global\n  tune.pipesize 1048576\n";
 
+/// Where its rules begin.
+pub(super) const FRONTEND: &str = "frontend web\n";
+/// The fields that Ringway adds to requests and answers by default.
+pub(super) const FORWARDS: &str = "  option forwardfor\n  unique-id-format %[uuid()]\n  unique-id-header X-Request-Id\n\
+    \x20 http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\n  http-request set-header X-Forwarded-Host %[req.hdr(host)]\n\
+    \x20 http-request set-header X-Forwarded-Port %[dst_port]\n  http-request add-header Via \"%[req.ver] haproxy\"\n\
+    \x20 http-response set-header X-Request-Id %[unique-id]\n  http-response add-header Via \"%[res.ver] haproxy\"\n";
+
 fn arguments(job: Job<'_>) -> Vec<String> {
     // Only a master can be reloaded; without reloads it is one process, as in `-db`.
     let mode = if job.scenario.proxy.reload_every.is_some() {

@@ -137,6 +137,9 @@ const HAPROXY_SPLICES: &str = "haproxy-splice";
 /// The same, through pipes as large as Ringway's.
 const HAPROXY_LARGE_PIPES: &str = "haproxy-splice-1m";
 
+/// HAProxy that adds what Ringway adds to heads by default.
+const HAPROXY_FORWARDS: &str = "haproxy-forwarding";
+
 /// Is it Ringway run in another way, not another build?
 pub(crate) fn is_same_program(name: &str) -> bool {
     let mut words = name.split('-');
@@ -281,6 +284,12 @@ impl Subject {
         for (_, text) in &mut files {
             *text = text.replace(haproxy::SPLICE, &splicing);
         }
+        if self.name == HAPROXY_FORWARDS {
+            let begun = [haproxy::FRONTEND, haproxy::FORWARDS].concat();
+            for (_, text) in &mut files {
+                *text = text.replace(haproxy::FRONTEND, &begun);
+            }
+        }
         if self.runs(EPOLL) {
             for (_, text) in &mut files {
                 *text = text.replace("[server]\n", "[server]\nio = \"epoll\"\n");
@@ -412,6 +421,34 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_way_to_run_is_in_the_configuration() {
+        let scenario = &Scenario::find("h1-small").unwrap();
+        let job = Job {
+            scenario,
+            cores: 1,
+            odd: false,
+            beside: false,
+        };
+        for (name, kind, said) in [
+            (HAPROXY_FORWARDS, &haproxy::KIND, "option forwardfor"),
+            ("ringway-epoll", &ringway::KIND, "io = \"epoll\""),
+            ("ringway-unix", &ringway::KIND, ORIGIN_SOCKET),
+        ] {
+            let says = |name: &str| {
+                let subject = Subject {
+                    name: name.to_owned(),
+                    program: PathBuf::new(),
+                    kind,
+                };
+                let files = subject.files(job);
+                files.iter().any(|(_, text)| text.contains(said))
+            };
+            assert!(says(name), "{name}");
+            assert!(!says(kind.name), "{name}");
         }
     }
 
