@@ -29,9 +29,30 @@ static CLASSES: [u8; 256] = {
 /// Of all octets of a name: what each is, and what any is.
 #[inline]
 fn classes_of(name: &[u8]) -> (u8, u8) {
+    // Most names have no more than sixteen octets, and are of letters.
+    if let (8..=16, Some(first), Some(last)) = (name.len(), name.first_chunk(), name.last_chunk())
+        && are_usual(*first)
+        && are_usual(*last)
+    {
+        return (NAME, 0);
+    }
     let classes = name.iter().map(|octet| CLASSES[usize::from(*octet)]);
     let all = if name.is_empty() { 0 } else { NAME };
     classes.fold((all, 0), |(all, any), class| (all & class, any | class))
+}
+
+/// All eight are small letters or `-`.
+#[inline]
+fn are_usual(octets: [u8; 8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(octets);
+    // As long as no octet has its top bit, none of these sums reaches into the next one.
+    let from_a = word.wrapping_add(ONES * u64::from(0x80 - b'a'));
+    let behind_z = word.wrapping_add(ONES * u64::from(0x80 - b'z' - 1));
+    let no_dash = (word ^ (ONES * u64::from(b'-'))).wrapping_add(ONES * 0x7f);
+    let usual = (from_a & !behind_z) | !no_dash;
+    usual & !word & TOPS == TOPS
 }
 
 /// A field value without control octets and without white space at its ends.
@@ -128,4 +149,44 @@ pub fn write_trailers<'a>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_judged_the_same_whatever_their_length() {
+        for length in 1..20 {
+            for at in 0..length {
+                for octet in 0..=255 {
+                    let mut name = vec![b"az-"[at % 3]; length];
+                    name[at] = octet;
+                    let class = CLASSES[usize::from(octet)];
+                    let expected = (class & NAME, NAME | class);
+                    let (all, any) = classes_of(&name);
+                    assert_eq!(all, expected.0, "{octet} {at} {length}");
+                    assert_eq!(
+                        any & UNDERSCORE,
+                        expected.1 & UNDERSCORE,
+                        "{octet} {at} {length}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn eight_letters_are_usual_alone_and_beside_others() {
+        for octet in 0..=255_u8 {
+            for at in 0..8 {
+                for other in [b'a', b'z', b'-'] {
+                    let mut octets = [other; 8];
+                    octets[at] = octet;
+                    let usual = octet.is_ascii_lowercase() || octet == b'-';
+                    assert_eq!(are_usual(octets), usual, "{octet} at {at} beside {other}");
+                }
+            }
+        }
+    }
 }

@@ -22,6 +22,7 @@ impl Fields {
     }
 }
 
-fn is_pseudo(name: &[u8]) -> bool {
+#[inline]
+pub(super) fn is_pseudo(name: &[u8]) -> bool {
     name.first() == Some(&b':')
 }

@@ -24,6 +24,8 @@ pub struct Encoder {
     table: Table,
     /// Made with the first field that goes into the table.
     lookup: Option<Box<Lookup>>,
+    /// The number of the entry that was sent last.
+    before: u32,
     due: Option<Sizes>,
     /// For whoever puts a value together before it is encoded.
     scratch: Vec<u8>,
@@ -48,6 +50,7 @@ impl Encoder {
         Encoder {
             table: Table::new(INITIAL_TABLE_SIZE),
             lookup: None,
+            before: 0,
             due: None,
             scratch: Vec::new(),
         }
@@ -84,20 +87,31 @@ impl Encoder {
                 [b':', second, ..] => *second == b'a',
                 _ => true,
             };
-        if may_recur && let Some(at) = self.find(Hashes::of(name, value).whole, name, value) {
+        if may_recur && let Some(at) = self.find(name, value) {
             integer::write(at, 0x80, 7, out);
             return;
         }
         self.put_new(name, value, out, indexing);
     }
 
-    /// Where a whole field stands in the table.
+    /// Where a whole field stands in the table. A message is like the one before it: most fields come behind the same one as then, and need no search.
     #[inline]
-    fn find(&self, whole: u32, name: &[u8], value: &[u8]) -> Option<usize> {
-        let index = self.table.index_of(self.lookup.as_ref()?.find(whole)?);
-        let (octets, length) = self.table.get(index)?;
-        let (its_name, its_value) = octets.split_at(length);
-        (its_value == value && its_name == name).then_some(FIRST_DYNAMIC + index)
+    fn find(&mut self, name: &[u8], value: &[u8]) -> Option<usize> {
+        let lookup = self.lookup.as_ref()?;
+        let guess = self.table.follower(self.before);
+        let number = match guess.filter(|guess| self.table.is(*guess, name, value)) {
+            Some(number) => number,
+            None => {
+                let number = lookup.find(Hashes::of(name, value).whole)?;
+                if !self.table.is(number, name, value) {
+                    return None;
+                }
+                self.table.set_follower(self.before, number);
+                number
+            }
+        };
+        self.before = number;
+        Some(FIRST_DYNAMIC + self.table.index_of(number))
     }
 
     /// A field that stands in no table as a whole, or in the static one.
@@ -147,6 +161,8 @@ impl Encoder {
         put_shorter(value, out);
         let number = self.table.next_number();
         self.table.insert(name, value);
+        self.table.set_follower(self.before, number);
+        self.before = number;
         let lookup = self.lookup.get_or_insert_with(|| Box::new(Lookup::new()));
         lookup.put(hashes.whole, number);
         if known.is_none() {

@@ -30,6 +30,8 @@ struct Entry {
     name: u32,
     /// Of name and value.
     whole: u32,
+    /// The number of the entry that was sent behind this one when it was sent last, for an encoder.
+    follower: u32,
 }
 
 impl Entry {
@@ -87,6 +89,8 @@ impl Table {
             start,
             name: name.len() as u32,
             whole: whole as u32,
+            // As it was put in itself, so was what comes next.
+            follower: self.inserted.wrapping_add(1),
         });
         self.size += whole + FIELD_OVERHEAD;
         self.inserted = self.inserted.wrapping_add(1);
@@ -101,6 +105,38 @@ impl Table {
     #[inline]
     pub(super) fn index_of(&self, number: u32) -> usize {
         self.inserted.wrapping_sub(number).wrapping_sub(1) as usize
+    }
+
+    /// It says this, and is not gone.
+    #[inline]
+    pub(super) fn is(&self, number: u32, name: &[u8], value: &[u8]) -> bool {
+        self.get(self.index_of(number))
+            .is_some_and(|(octets, length)| {
+                let (its_name, its_value) = octets.split_at(length);
+                is_same(its_value, value) && is_same(its_name, name)
+            })
+    }
+
+    /// See [`Entry::follower`].
+    #[inline]
+    pub(super) fn follower(&self, number: u32) -> Option<u32> {
+        let at = self.place_of(number)?;
+        self.entries.get(at).map(|entry| entry.follower)
+    }
+
+    #[inline]
+    pub(super) fn set_follower(&mut self, number: u32, follower: u32) {
+        if let Some(at) = self.place_of(number)
+            && let Some(entry) = self.entries.get_mut(at)
+        {
+            entry.follower = follower;
+        }
+    }
+
+    #[inline]
+    fn place_of(&self, number: u32) -> Option<usize> {
+        let behind = self.index_of(number).checked_add(1)?;
+        self.entries.len().checked_sub(behind)
     }
 
     fn evict(&mut self, room: usize) {
@@ -134,6 +170,25 @@ impl Table {
             self.octets
                 .reserve_exact(larger.max(needed) - self.octets.len());
         }
+    }
+}
+
+/// A comparison of octets that are mostly few: the call of a function would take longer.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        8..=16 => {
+            one.first_chunk::<8>() == other.first_chunk()
+                && one.last_chunk::<8>() == other.last_chunk()
+        }
+        4..8 => {
+            one.first_chunk::<4>() == other.first_chunk()
+                && one.last_chunk::<4>() == other.last_chunk()
+        }
+        _ => one == other,
     }
 }
 
@@ -174,6 +229,46 @@ mod tests {
             let put_in = table.gone as usize + table.octets.len();
             assert!(moved <= 3 * put_in, "{moved} of {put_in}");
         }
+    }
+
+    #[test]
+    fn octets_are_the_same_or_not() {
+        for length in 0..40 {
+            let octets: Vec<u8> = (0..length).collect();
+            assert!(is_same(&octets, &octets.clone()));
+            assert!(!is_same(&octets, &[&octets[..], b"x"].concat()));
+            for at in 0..octets.len() {
+                let mut other = octets.clone();
+                other[at] ^= 0x80;
+                assert!(!is_same(&octets, &other), "{at} of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn followers_go_with_their_entries() {
+        let mut table = Table::new(3 * 34);
+        let numbers: Vec<u32> = (0..3)
+            .map(|n| {
+                let number = table.next_number();
+                table.insert(&[b'a' + n], b"v");
+                number
+            })
+            .collect();
+        assert_eq!(table.follower(numbers[0]), Some(numbers[1]));
+        table.set_follower(numbers[2], numbers[0]);
+        assert_eq!(table.follower(numbers[2]), Some(numbers[0]));
+        assert!(table.is(numbers[0], b"a", b"v"));
+        assert!(!table.is(numbers[0], b"a", b"w"));
+        table.insert(b"d", b"v");
+        assert_eq!(table.follower(numbers[0]), None, "it is gone");
+        assert!(!table.is(numbers[0], b"a", b"v"));
+        table.set_follower(numbers[0], 7);
+        assert_eq!(
+            table.follower(table.next_number()),
+            None,
+            "it is not there yet"
+        );
     }
 
     #[test]
