@@ -316,6 +316,7 @@ async fn dial(
 ) -> Result<Box<Upstream>, OpenFault> {
     let cells = cluster.cells.of(exchange.lane.index);
     let connect_ms = exchange.patience(exchange.route(admitted.route()).timeouts.connect);
+    fresh::turn(exchange.lane, exchange.who()).await?;
     let before = io::now_us();
     let opened = fresh::dial(
         cluster,

@@ -1,94 +1,108 @@
 //! Work that takes long comes in turns: so much of it in one turn of a worker's loop, whoever is over that waits in a line. So a storm of
-//! handshakes, of fresh connections to upstreams, or of requests that end before they are whole, costs established connections a bounded time per turn, and not their service. Not a limit on how many wait: each of them
-//! holds a connection, and these are limited.
+//! handshakes, of fresh connections to upstreams, or of requests that end before they are whole, costs established connections a bounded time per
+//! turn, and not their service. Not a limit on how many wait: each of them holds a connection or a stream, and these are limited.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use ringway_io as io;
+use rustc_hash::FxHashMap;
+
+/// Of a line that is nobody's in particular.
+pub(crate) const NOBODY: usize = 0;
 
 /// See the module.
 #[derive(Debug, Clone)]
-pub(crate) struct Turns(Rc<RefCell<Line>>);
+pub(crate) struct Turns(Rc<RefCell<Lines>>);
 
+/// Each owner has a line, and the lines are served one after the other: who brings many does not stand before who brings one.
 #[derive(Debug)]
-struct Line {
+struct Lines {
     /// In one turn.
     most: u32,
     /// Of the turn `turn`.
     left: u32,
     turn: u64,
-    waiting: VecDeque<Waker>,
-    /// Numbers of those who wait: of the next who comes, and of the first who has not been let in.
-    next: u64,
-    first: u64,
+    waiting: FxHashMap<usize, VecDeque<Waiter>>,
+    /// Those of whom somebody waits, the next one first.
+    owners: VecDeque<usize>,
     /// A task lets them in.
     is_served: bool,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    waker: Waker,
+    /// Set with the place, where somebody looks at it; nobody else has it any more when that one has stopped waiting.
+    is_let_in: Option<Rc<Cell<bool>>>,
 }
 
 impl Turns {
     /// `most` in one turn.
     pub(crate) fn new(most: u32) -> Turns {
-        Turns(Rc::new(RefCell::new(Line {
+        Turns(Rc::new(RefCell::new(Lines {
             most,
             left: most,
             turn: 0,
-            waiting: VecDeque::new(),
-            next: 0,
-            first: 0,
+            waiting: FxHashMap::default(),
+            owners: VecDeque::new(),
             is_served: false,
         })))
     }
 
-    /// Ready when there is a place in this turn, first come first served. Whoever stops waiting loses its place, and a later one with it.
-    pub(crate) async fn enter(&self) {
-        let mut number = None;
-        poll_fn(|cx| self.poll(&mut number, cx)).await;
+    /// Ready when there is a place in this turn, first come first served among those of one owner.
+    pub(crate) async fn enter(&self, owner: usize) {
+        if self.0.borrow_mut().has_place() {
+            return;
+        }
+        let is_let_in = Rc::new(Cell::new(false));
+        let mut waits = false;
+        poll_fn(|cx| {
+            if is_let_in.get() {
+                return Poll::Ready(());
+            }
+            if !std::mem::replace(&mut waits, true) {
+                let waiter = Waiter {
+                    waker: cx.waker().clone(),
+                    is_let_in: Some(is_let_in.clone()),
+                };
+                self.join(owner, waiter);
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Wake somebody when there is a place in a turn.
     pub(crate) fn wake(&self, waker: Waker) {
         let at_once = self.0.borrow_mut().has_place();
         if at_once {
-            waker.wake();
-        } else {
-            self.join(waker);
+            return waker.wake();
         }
+        let waiter = Waiter {
+            waker,
+            is_let_in: None,
+        };
+        self.join(NOBODY, waiter);
     }
 
-    /// Stand in the line; answers the number in it.
-    fn join(&self, waker: Waker) -> u64 {
-        let mut line = self.0.borrow_mut();
-        let number = line.next;
-        line.next += 1;
-        line.waiting.push_back(waker);
-        if !std::mem::replace(&mut line.is_served, true) {
+    fn join(&self, owner: usize, waiter: Waiter) {
+        let mut lines = self.0.borrow_mut();
+        let line = lines.waiting.entry(owner).or_default();
+        line.push_back(waiter);
+        if line.len() == 1 {
+            lines.owners.push_back(owner);
+        }
+        if !std::mem::replace(&mut lines.is_served, true) {
             io::spawn(serve(self.0.clone()));
         }
-        number
-    }
-
-    fn poll(&self, number: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(number) = *number {
-            return if number < self.0.borrow().first {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            };
-        }
-        let at_once = self.0.borrow_mut().has_place();
-        if at_once {
-            return Poll::Ready(());
-        }
-        *number = Some(self.join(cx.waker().clone()));
-        Poll::Pending
     }
 }
 
-impl Line {
+impl Lines {
     fn look_at_the_clock(&mut self) {
         let turn = io::turn();
         if std::mem::replace(&mut self.turn, turn) != turn {
@@ -99,27 +113,51 @@ impl Line {
     /// Whether there is a place at once; then it is taken.
     fn has_place(&mut self) -> bool {
         self.look_at_the_clock();
-        let has = self.left > 0 && self.waiting.is_empty();
+        let has = self.left > 0 && self.owners.is_empty();
         self.left -= u32::from(has);
         has
+    }
+
+    /// Whose turn it is.
+    fn next(&mut self) -> Option<Waiter> {
+        let owner = self.owners.pop_front()?;
+        let line = self.waiting.get_mut(&owner)?;
+        let waiter = line.pop_front();
+        match line.is_empty() {
+            true => drop(self.waiting.remove(&owner)),
+            false => self.owners.push_back(owner),
+        }
+        waiter
+    }
+}
+
+impl Waiter {
+    /// Let it in, if it still waits.
+    fn let_in(self) -> bool {
+        if let Some(is_let_in) = self.is_let_in {
+            if Rc::strong_count(&is_let_in) == 1 {
+                return false;
+            }
+            is_let_in.set(true);
+        }
+        self.waker.wake();
+        true
     }
 }
 
 /// Let so many in with each turn, until nobody waits.
-async fn serve(line: Rc<RefCell<Line>>) {
+async fn serve(lines: Rc<RefCell<Lines>>) {
     loop {
         io::next_turn().await;
-        let mut line = line.borrow_mut();
-        line.look_at_the_clock();
-        while line.left > 0
-            && let Some(waker) = line.waiting.pop_front()
+        let mut lines = lines.borrow_mut();
+        lines.look_at_the_clock();
+        while lines.left > 0
+            && let Some(waiter) = lines.next()
         {
-            line.left -= 1;
-            line.first += 1;
-            waker.wake();
+            lines.left -= u32::from(waiter.let_in());
         }
-        if line.waiting.is_empty() {
-            line.is_served = false;
+        if lines.owners.is_empty() {
+            lines.is_served = false;
             return;
         }
     }
@@ -140,7 +178,7 @@ mod tests {
             for i in 0..100 {
                 let (turns, order, left) = (turns.clone(), order.clone(), left.clone());
                 io::spawn(async move {
-                    turns.enter().await;
+                    turns.enter(NOBODY).await;
                     order.borrow_mut().push((io::turn(), i));
                     left.set(left.get() - 1);
                 });
@@ -154,7 +192,7 @@ mod tests {
                 assert!(turn.len() <= 3, "{turn:?}");
             }
             // Nobody waits any more: a place is there at once.
-            turns.enter().await;
+            turns.enter(NOBODY).await;
         })
         .unwrap();
     }
@@ -199,13 +237,36 @@ mod tests {
     fn who_gave_up_does_not_hold_up_the_others() {
         io::run(io::WorkerOptions::default(), || async {
             let turns = Turns::new(1);
-            turns.enter().await;
-            let mut gone = std::pin::pin!(turns.enter());
-            let started = poll_fn(|cx| Poll::Ready(gone.as_mut().poll(cx).is_ready())).await;
-            assert!(!started);
-            // Its number is let in as if it were there.
-            turns.enter().await;
-            turns.enter().await;
+            turns.enter(NOBODY).await;
+            {
+                let mut gone = std::pin::pin!(turns.enter(NOBODY));
+                let started = poll_fn(|cx| Poll::Ready(gone.as_mut().poll(cx).is_ready())).await;
+                assert!(!started);
+            }
+            let turn = io::turn();
+            turns.enter(NOBODY).await;
+            assert_eq!(io::turn(), turn + 1, "the place of the next turn is free");
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn who_brings_many_does_not_stand_before_who_brings_one() {
+        io::run(io::WorkerOptions::default(), || async {
+            let turns = Turns::new(2);
+            let order: Rc<RefCell<Vec<usize>>> = Rc::default();
+            for owner in [[1; 50].as_slice(), &[2, 3, 2]].concat() {
+                let (turns, order) = (turns.clone(), order.clone());
+                io::spawn(async move {
+                    turns.enter(owner).await;
+                    order.borrow_mut().push(owner);
+                });
+            }
+            while order.borrow().len() < 53 {
+                io::next_turn().await;
+            }
+            // Two at once, before anybody waited; then one of each.
+            assert_eq!(order.borrow()[..8], [1, 1, 1, 2, 3, 1, 2, 1]);
         })
         .unwrap();
     }

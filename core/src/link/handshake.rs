@@ -10,6 +10,7 @@ use ringway_tls::{Fault, Session};
 use super::Link;
 use super::tls::Tls;
 use crate::lane::Lane;
+use crate::turns::NOBODY;
 
 /// While we are closing, whoever has not finished its handshake gets so long.
 const LAST_MS: u32 = 500;
@@ -68,7 +69,7 @@ impl Link {
                 Err(error) => return Err(Unsecured::Broken(error)),
             };
             silent = false;
-            lane.handshakes.enter().await;
+            lane.handshakes.enter(NOBODY).await;
             // Who waited too long for its turn is not worth the work.
             if self.stream.is_timed_out() {
                 return Err(Unsecured::Late { silent });

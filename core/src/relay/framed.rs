@@ -11,7 +11,6 @@ use ringway_protocols::http1::{BodyFraming, ClientConnection, Response, Version}
 use ringway_protocols::http2;
 
 use super::answer_head::{Behind, receive_head};
-
 use super::body::{Body, Output, PumpEnd, pump};
 use super::endings::{self, Broken, Ended};
 use super::patience::{Patience, Progress, Waits};

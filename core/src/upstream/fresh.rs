@@ -1,7 +1,10 @@
 //! A new connection to an endpoint, within the cluster's connection limit.
 
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use ringway_balancer::Permit;
 use ringway_io::{self as io, OutBuf};
@@ -99,7 +102,18 @@ impl From<NoPlace> for OpenFault {
     }
 }
 
-/// Connect to `target`, when it is its turn. The PROXY header, if there is one, goes out with what is sent first.
+/// A client's turn to have a connection opened, if it is still there.
+pub(crate) async fn turn(lane: &Lane, who: Who<'_>) -> Result<(), OpenFault> {
+    let mut turn = pin!(lane.dials.enter(std::ptr::from_ref(who.client).addr()));
+    who.client.stream.clear_deadline();
+    poll_fn(|cx| match turn.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(Ok(())),
+        Poll::Pending => who.poll_gone(cx).map(|()| Err(OpenFault::ClientGone)),
+    })
+    .await
+}
+
+/// Connect to `target`, in a turn for that. The PROXY header, if there is one, goes out with what is sent first.
 pub(crate) async fn dial(
     cluster: &ClusterPlan,
     target: &Arc<Target>,
@@ -113,7 +127,6 @@ pub(crate) async fn dial(
         mark,
         source: target.source,
     };
-    lane.dials.enter().await;
     let stream = io::dial_as(&target.address, connect_ms, who).await;
     let stream = stream.map_err(|error| match error.kind() {
         ErrorKind::TimedOut => OpenFault::TimedOut,

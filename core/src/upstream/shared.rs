@@ -22,6 +22,7 @@ use crate::http2::{Connection, Driven, Growth, Held};
 use crate::lane::{Lane, LanePlan};
 use crate::plan::{Plan, Target};
 use crate::queue;
+use crate::turns::NOBODY;
 
 /// Exchanges on one connection at most, whatever the peer allows. Far above what is of use; bounds what the end of one connection ends.
 const MOST_STREAMS: u32 = 1024;
@@ -345,6 +346,7 @@ impl Open {
             out.extend_from_slice(&self.opening.header);
             out
         });
+        self.lane.dials.enter(NOBODY).await;
         let before = io::now_us();
         let worker = self.lane.index;
         let dialed = fresh::dial(
