@@ -1,4 +1,4 @@
-//! The command `compare`: subjects take turns, A B C, B C A, C A B, and what came of it is told.
+//! The command `compare`: subjects take turns, in another order in each round, and what came of it is told.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -226,10 +226,18 @@ fn one_scenario(
     Ok(compared)
 }
 
-/// Who runs in a round (the first is 1), in order. Each comes first in its turn: whoever does in all of them pays for it, up to 7 % of its CPU time.
-fn turns<'a>(part: &[&'a Subject], round: usize) -> Vec<&'a Subject> {
-    let mut turns = part.to_vec();
-    turns.rotate_left((round - 1) % part.len().max(1));
+/// Who runs in a round (the first is 1), in order: a balanced design (E. J. Williams, 1949). In as many rounds as there are subjects, or twice as many where their number
+/// is odd, each comes first equally often and each comes behind each other one equally often. What ran before matters: on a virtual machine who comes first, or behind one who
+/// had the CPU to the full, may pay some 7 % more.
+fn turns<T: Copy>(part: &[T], round: usize) -> Vec<T> {
+    let n = part.len();
+    let round = round - 1;
+    // 0, n - 1, 1, n - 2, 2 and so on: each step has another length.
+    let zigzag = (0..n).map(|i| if i % 2 == 0 { i / 2 } else { n - 1 - i / 2 });
+    let mut turns: Vec<T> = zigzag.map(|at| part[(at + round) % n]).collect();
+    if round / n.max(1) % 2 == 1 {
+        turns.reverse();
+    }
     turns
 }
 
@@ -269,4 +277,37 @@ fn progress(line: &str) {
 
 fn say(text: &str) -> io::Result<()> {
     io::stdout().write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_comes_first_and_behind_each_other_one_equally_often() {
+        assert_eq!(turns(&[0_u8; 0], 1), []);
+        for n in 1..8 {
+            let part: Vec<usize> = (0..n).collect();
+            let rounds = if n % 2 == 0 { n } else { 2 * n };
+            let mut first = vec![0; n];
+            let mut behind = vec![vec![0; n]; n];
+            for round in 1..=rounds {
+                let turns = turns(&part, round);
+                let mut all = turns.clone();
+                all.sort_unstable();
+                assert_eq!(all, part, "each once");
+                first[turns[0]] += 1;
+                turns
+                    .windows(2)
+                    .for_each(|pair| behind[pair[0]][pair[1]] += 1);
+            }
+            assert!(first.iter().all(|times| *times == rounds / n), "{first:?}");
+            for (one, times) in behind.iter().enumerate() {
+                for (other, times) in times.iter().enumerate() {
+                    let expected = if one == other { 0 } else { rounds / n };
+                    assert_eq!(*times, expected, "{other} behind {one} of {n}");
+                }
+            }
+        }
+    }
 }
