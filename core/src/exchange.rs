@@ -377,27 +377,18 @@ pub(crate) fn put_ip(text: &mut String, ip: IpAddr) {
         let _ = write!(text, "{ip}");
         return;
     };
-    let mut digits = [0; 15];
-    let mut length = 0;
-    let mut put = |octet: u8| {
-        if let Some(place) = digits.get_mut(length) {
-            *place = octet;
-            length += 1;
-        }
-    };
     for (at, octet) in ip.octets().into_iter().enumerate() {
         if at > 0 {
-            put(b'.');
+            text.push('.');
         }
         if octet >= 100 {
-            put(b'0' + octet / 100);
+            text.push((b'0' + octet / 100) as char);
         }
         if octet >= 10 {
-            put(b'0' + octet / 10 % 10);
+            text.push((b'0' + octet / 10 % 10) as char);
         }
-        put(b'0' + octet % 10);
+        text.push((b'0' + octet % 10) as char);
     }
-    text.push_str(std::str::from_utf8(&digits[..length]).unwrap_or_default());
 }
 
 /// A wait of `ms`, cut to what is left until `ends_us`.

@@ -9,7 +9,7 @@ use super::parts::is_pseudo;
 use super::{HeadFault, Refused};
 use crate::http1::head::put;
 use crate::http1::{
-    HeadLimits, Known, RequestFault, RequestHead, is_authority, is_target, is_token,
+    HeadLimits, Known, RequestFault, RequestHead, decimal, is_authority, is_target, is_token,
 };
 use crate::websocket;
 
@@ -70,14 +70,10 @@ pub fn status_of(fields: &Fields) -> Result<u16, HeadFault> {
     if next.is_some_and(|(name, _)| is_pseudo(name)) {
         return Err(HeadFault::PseudoField);
     }
-    let digits = match value {
-        [a, b, c] => [*a, *b, *c].map(|octet| u16::from(octet.wrapping_sub(b'0'))),
-        _ => return Err(HeadFault::Status),
-    };
-    match digits.iter().all(|digit| *digit <= 9) {
-        true => Ok(digits[0] * 100 + digits[1] * 10 + digits[2]),
-        false => Err(HeadFault::Status),
-    }
+    let status = (value.len() == 3).then(|| decimal(value)).flatten();
+    status
+        .and_then(|status| u16::try_from(status).ok())
+        .ok_or(HeadFault::Status)
 }
 
 /// Write the head into `out`, which is empty, and read it into `head`; an error leaves `out` empty. `fields` goes over the fields, name and value, each time

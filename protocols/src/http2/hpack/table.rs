@@ -66,8 +66,7 @@ impl Table {
     /// Name and value in one piece, and where the name ends. The newest is at 0.
     #[inline]
     pub(super) fn get(&self, index: usize) -> Option<(&[u8], usize)> {
-        let at = self.entries.len().checked_sub(index + 1)?;
-        let entry = self.entries.get(at)?;
+        let entry = self.entries.get(self.place(index)?)?;
         let start = entry.start.wrapping_sub(self.gone) as usize;
         let octets = self.octets.get(start..start + entry.whole as usize)?;
         Some((octets, entry.name as usize))
@@ -120,23 +119,23 @@ impl Table {
     /// See [`Entry::follower`].
     #[inline]
     pub(super) fn follower(&self, number: u32) -> Option<u32> {
-        let at = self.place_of(number)?;
+        let at = self.place(self.index_of(number))?;
         self.entries.get(at).map(|entry| entry.follower)
     }
 
     #[inline]
     pub(super) fn set_follower(&mut self, number: u32, follower: u32) {
-        if let Some(at) = self.place_of(number)
+        if let Some(at) = self.place(self.index_of(number))
             && let Some(entry) = self.entries.get_mut(at)
         {
             entry.follower = follower;
         }
     }
 
+    /// Where among the entries the one with this index stands.
     #[inline]
-    fn place_of(&self, number: u32) -> Option<usize> {
-        let behind = self.index_of(number).checked_add(1)?;
-        self.entries.len().checked_sub(behind)
+    fn place(&self, index: usize) -> Option<usize> {
+        self.entries.len().checked_sub(index + 1)
     }
 
     fn evict(&mut self, room: usize) {
