@@ -14,8 +14,8 @@ use crate::secured;
 
 /// Of `Results`.
 const FORMAT: u32 = 1;
-/// What the first subject is called.
-const BASE: &str = "ringway";
+/// What the first subject is called, unless told otherwise.
+pub(crate) const BASE: &str = "ringway";
 /// A folder beside those of the scenarios.
 const CERTIFICATES: &str = "certificates";
 
@@ -28,9 +28,12 @@ pub(crate) struct Options {
     /// Proxies besides Ringway: nginx, haproxy, haproxy-splice and haproxy-copy (TCP always
     /// and never spliced), haproxy-forwarding (the fields of Ringway's default added to heads), envoy, traefik, caddy, ringway-epoll (the other driver), ringway-unix
     /// (the origin by a Unix socket), ringway-kernel (connections stay with the worker that the
-    /// kernel chose), or ringway-WORD for another build
+    /// kernel chose), ringway-plain (no fields added to heads, as by HAProxy and nginx), or ringway-WORD for another build
     #[arg(long = "with", value_delimiter = ',', default_value = "nginx,haproxy")]
     with: Vec<String>,
+    /// Which Ringway the others are compared with, as `--with` names it
+    #[arg(long, default_value = BASE)]
+    base: String,
     /// Where a proxy's program is, if not on PATH; for another build: ringway-old=/path/to/ringway
     #[arg(long, value_name = "NAME=PATH")]
     peer: Vec<String>,
@@ -75,7 +78,7 @@ pub(crate) fn compare(ringway: Option<&Path>, options: &Options) -> io::Result<(
     secured::write(&out.join(CERTIFICATES))?;
     // Idle connections need files, here and in the proxies, which inherit the limit.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    let (subjects, missing) = subjects(ringway, &options.with, &options.peer)?;
+    let (subjects, missing) = subjects(ringway, &options.base, &options.with, &options.peer)?;
     say(&format!(
         "pinning: {}\nconfigurations and results: {}\n",
         plan.describe(),
@@ -127,9 +130,10 @@ fn scenarios(options: &Options) -> io::Result<Vec<Scenario>> {
     Ok(scenarios)
 }
 
-/// Who takes part, Ringway first, and who is missing. `peers`: where their programs are, each NAME=PATH.
+/// Who takes part, `base` first, and who is missing. `peers`: where their programs are, each NAME=PATH.
 pub(crate) fn subjects(
     ringway: Option<&Path>,
+    base: &str,
     with: &[String],
     peers: &[String],
 ) -> io::Result<(Vec<Subject>, Vec<Skipped>)> {
@@ -144,14 +148,17 @@ pub(crate) fn subjects(
         let found = given.iter().find(|(n, _)| *n == name);
         found.map(|(_, path)| *path)
     };
-    let base = peers::find(BASE, ringway.or_else(|| path_of(BASE)))
-        .map_err(|e| io::Error::other(format!("{BASE}: {e}")))?;
-    let mut subjects = vec![base];
+    // Another driver is the same program.
+    let find = |name: &str| {
+        let same = ringway.or_else(|| path_of(BASE));
+        let path = path_of(name).or(same.filter(|_| peers::is_same_program(name)));
+        peers::find(name, path)
+    };
+    let first = find(base).map_err(|e| io::Error::other(format!("{base}: {e}")))?;
+    let mut subjects = vec![first];
     let mut missing = Vec::new();
-    for name in with.iter().filter(|name| *name != BASE) {
-        // Another driver is the same program.
-        let path = path_of(name).or(ringway.filter(|_| peers::is_same_program(name)));
-        match peers::find(name, path) {
+    for name in with.iter().filter(|name| *name != base) {
+        match find(name) {
             Ok(subject) => subjects.push(subject),
             Err(e) if e.kind() == io::ErrorKind::NotFound => missing.push(Skipped {
                 name: name.clone(),
@@ -188,6 +195,7 @@ fn one_scenario(
         skipped,
         scenario: scenario.clone(),
     };
+    let base = subjects.first().map_or(BASE, |first| &first.name);
     let all = part.len() * results.rounds;
     let mut done = 0;
     for round in 1..=results.rounds {
@@ -211,9 +219,9 @@ fn one_scenario(
             };
             match run(&bench, subject, round) {
                 Ok(measured) => compared.runs.push(measured),
-                Err(e) if subject.name == BASE => {
+                Err(e) if subject.name == base => {
                     progress("");
-                    return Err(io::Error::other(format!("{}: {BASE}: {e}", scenario.name)));
+                    return Err(io::Error::other(format!("{}: {base}: {e}", scenario.name)));
                 }
                 Err(e) => {
                     part.retain(|other| other.name != subject.name);

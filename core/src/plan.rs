@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ringway_balancer::{Endpoints, Gate, Load, Tried};
 use ringway_config::{Cidr, HostSent, Intercept, Original, Peer, Protocol, ProxySent, SplitBy};
-use ringway_protocols::http1::HeadLimits;
+use ringway_protocols::http1::{HeadLimits, Removed};
 use ringway_tls::{Acceptor, Connector};
 use socket2::SockAddr;
 
@@ -114,8 +114,8 @@ pub(crate) struct RoutePlan {
     pub(crate) action: ActionPlan,
     /// Who may do what. None: the listener says it.
     pub(crate) allow: Option<Arc<AllowPlan>>,
-    pub(crate) request_edits: Vec<EditPlan>,
-    pub(crate) response_edits: Vec<EditPlan>,
+    pub(crate) request_edits: EditsPlan,
+    pub(crate) response_edits: EditsPlan,
     pub(crate) timeouts: Timeouts,
     pub(crate) body_limit: Option<u64>,
     /// Calls of gRPC-Web go on as calls of gRPC.
@@ -165,6 +165,14 @@ pub(crate) enum RewritePlan {
         with: String,
     },
     Path(Template),
+}
+
+/// What a route changes in a head.
+#[derive(Debug, Default)]
+pub(crate) struct EditsPlan {
+    /// Before the list, and not in it.
+    pub(crate) removed: Removed,
+    pub(crate) list: Vec<EditPlan>,
 }
 
 /// A header change with its value compiled.

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use ringway_protocols::http1::{
-    BodyFraming, ClientConnection, Forwarded, HeadLimits, RequestEdit, RequestFault, RequestHead,
-    ResponseEdit, ResponseFault, ResponseHead, Version,
+    BodyFraming, ClientConnection, Forwarded, HeadLimits, Removed, RequestEdit, RequestFault,
+    RequestHead, ResponseEdit, ResponseFault, ResponseHead, Version,
 };
 use ringway_protocols::http2::hpack;
 use ringway_protocols::http2::{
@@ -646,6 +646,7 @@ fn secrets_stay_secrets() {
         request_id: None,
         websocket: false,
         into_grpc: false,
+        removed: Removed::default(),
         edits: &[],
     };
     let asked = Asked {
@@ -674,6 +675,7 @@ fn secrets_stay_secrets() {
         framing: BodyFraming::Chunked,
         request_id: None,
         websocket: false,
+        removed: Removed::default(),
         edits: &[],
     };
     block.clear();

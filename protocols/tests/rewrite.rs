@@ -65,7 +65,22 @@ fn next_word(rest: &[u8]) -> usize {
         .unwrap_or(rest.len())
 }
 
-fn edits(words: &[(String, Vec<u8>)]) -> Vec<FieldEdit<'_>> {
+/// What is removed before anything is set or added, where the name is a known one, and the edits that are left.
+fn edits(words: &[(String, Vec<u8>)]) -> (Removed, Vec<FieldEdit<'_>>) {
+    let mut removed = Removed::default();
+    let mut is_first = true;
+    let mut edits = listed(words);
+    edits.retain(|edit| match edit {
+        FieldEdit::Remove { name } => !(is_first && removed.insert(name)),
+        FieldEdit::Set { .. } | FieldEdit::Add { .. } => {
+            is_first = false;
+            true
+        }
+    });
+    (removed, edits)
+}
+
+fn listed(words: &[(String, Vec<u8>)]) -> Vec<FieldEdit<'_>> {
     words
         .iter()
         .filter_map(|(name, value)| {
@@ -106,7 +121,7 @@ fn requests() {
             .find(|method| case.raw.windows(method.len()).any(|w| w == *method))
             .expect("a known method");
         let (words, message) = words(case, method);
-        let edits = edits(&words);
+        let (removed, edits) = edits(&words);
         let mut head = RequestHead::new();
         let parsed = head.parse(&message, &LIMITS);
         assert_eq!(parsed, Ok(Some(message.len())), "{}", case.name);
@@ -124,10 +139,19 @@ fn requests() {
             request_id: word(&words, "id"),
             websocket: word(&words, "websocket").is_some(),
             into_grpc: word(&words, "into_grpc").is_some(),
+            removed,
             edits: &edits,
         };
         let mut out = Vec::new();
         write_request(&mut out, &head.view(&message), &edit);
+        let by_name = RequestEdit {
+            removed: Removed::default(),
+            edits: &listed(&words),
+            ..edit
+        };
+        let mut same = Vec::new();
+        write_request(&mut same, &head.view(&message), &by_name);
+        assert_eq!(escape(&same), escape(&out), "{}", case.name);
         let expected = match case.expected.strip_suffix('~') {
             Some(start) => format!("{start}{ADDED}"),
             None => case.expected.clone(),
@@ -184,7 +208,7 @@ fn responses() {
     let mut wrong = Vec::new();
     for case in &cases {
         let (words, message) = words(case, b"HTTP/");
-        let edits = edits(&words);
+        let (removed, edits) = edits(&words);
         let mut head = ResponseHead::new();
         let parsed = head.parse(&message, &LIMITS, word(&words, "HEAD").is_some());
         assert_eq!(parsed, Ok(Some(message.len())), "{}", case.name);
@@ -207,10 +231,19 @@ fn responses() {
             framing,
             request_id: word(&words, "id"),
             websocket: word(&words, "websocket").is_some(),
+            removed,
             edits: &edits,
         };
         let mut out = Vec::new();
         write_response(&mut out, &response, &edit);
+        let by_name = ResponseEdit {
+            removed: Removed::default(),
+            edits: &listed(&words),
+            ..edit
+        };
+        let mut same = Vec::new();
+        write_response(&mut same, &response, &by_name);
+        assert_eq!(escape(&same), escape(&out), "{}", case.name);
         if escape(&out) != case.expected {
             wrong.push(format!(
                 "{}:\n  {}\n  {}",

@@ -66,6 +66,7 @@ fn figures() {
         request_id: Some(b"01980000-0000-7000-8000-000000000000"),
         websocket: false,
         into_grpc: false,
+        removed: Removed::default(),
         edits: &[],
     };
     let view = head.view(REQUEST);
@@ -85,6 +86,7 @@ fn figures() {
         framing: view.framing(),
         request_id: None,
         websocket: false,
+        removed: Removed::default(),
         edits: &[],
     };
     measure("response head written", || {

@@ -11,10 +11,12 @@ mod rank;
 mod row;
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use bystander::Seen;
 pub(crate) use bystander::stand_by;
 pub(crate) use client::attack as make;
 pub(crate) use origin::serve;
@@ -28,13 +30,15 @@ use crate::pin::{self, Plan};
 use crate::run::{free_port, last_lines};
 use crate::scenario::Scenario;
 use rank::Ranks;
-use row::Row;
+use row::{Pair, Row};
 
 /// Clients of HTTP/2; the origin's version is changed where need be.
 const SCENARIO: &str = "h2-small";
 /// How often the proxy's memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const START_WITHIN: Duration = Duration::from_secs(20);
+/// What an origin is told to speak.
+const HTTP2: &str = "HTTP/2";
 /// Rounds at most, for each that is wanted: some are disturbed.
 const TRIES: usize = 2;
 /// Seconds of quiet that do not count.
@@ -72,7 +76,7 @@ pub(crate) struct Options {
 impl Options {
     fn speaks(&self) -> &'static str {
         match self.http2_origin {
-            true => "HTTP/2",
+            true => HTTP2,
             false => "HTTP/1.1",
         }
     }
@@ -88,7 +92,8 @@ pub(crate) fn run(ringway: Option<&Path>, options: &Options) -> io::Result<()> {
             named.collect::<io::Result<_>>()?
         }
     };
-    let (subjects, missing) = compare::subjects(ringway, &options.with, &options.peer)?;
+    let (subjects, missing) =
+        compare::subjects(ringway, compare::BASE, &options.with, &options.peer)?;
     if let Some(missing) = missing.first() {
         return Err(io::Error::other(missing.why.clone()));
     }
@@ -112,7 +117,7 @@ pub(crate) fn run(ringway: Option<&Path>, options: &Options) -> io::Result<()> {
             let line = match &rounds {
                 Ok(rows) => row::line(attack, &subject.name, rows),
                 Err(e) => format!(
-                    "| {} | {} | failed: {e} | | | | | | | | | | |\n",
+                    "| {} | {} | failed: {e} | | | | | | | | | | | |\n",
                     attack.name, subject.name
                 ),
             };
@@ -214,8 +219,11 @@ impl Scene<'_> {
         if let Some(why) = subject.lacks(&scenario) {
             return Err(io::Error::other(why));
         }
-        let origin = |rank| Own::start_by(rank, &plan.origin, "attack-origin", options.speaks());
-        let (mut origin, mut beside) = (origin(ranks.last)?, origin(ranks.first)?);
+        let origin = |rank, speaks| Own::start_by(rank, &plan.origin, "attack-origin", speaks);
+        let mut beside = origin(ranks.first, options.speaks())?;
+        // Bystanders speak HTTP/2, also without a proxy.
+        let mut straight = origin(ranks.first, HTTP2)?;
+        let mut origin = origin(ranks.last, options.speaks())?;
         let address = |of: &mut Own| of.hear()?.parse().map_err(io::Error::other);
         let at = Place {
             listen: free_port()?,
@@ -228,9 +236,14 @@ impl Scene<'_> {
         let log = folder.join("output.log");
         let mut proxy = Process::start(&plan.proxy, subject.command(job, at), &log)?;
         wait(&mut proxy, at, &log)?;
-        let listen = at.listen.to_string();
-        let bystander = Own::start_by(ranks.first, &plan.load, "attack-bystander", &listen)?;
-        let mut stand = Standing(bystander);
+        let bystander = |address: SocketAddr| {
+            let address = address.to_string();
+            Own::start_by(ranks.first, &plan.load, "attack-bystander", &address)
+        };
+        let mut stand = Standing {
+            proxied: bystander(at.listen)?,
+            straight: bystander(address(&mut straight)?)?,
+        };
         stand.by(WARM_UP)?;
         let cpus = Cpus::read();
         let quiet = stand.by(options.seconds)?;
@@ -258,8 +271,14 @@ impl Scene<'_> {
             )));
         }
         Ok(Row {
-            quiet,
-            under,
+            proxied: Pair {
+                quiet: quiet.0,
+                under: under.0,
+            },
+            straight: Pair {
+                quiet: quiet.1,
+                under: under.1,
+            },
             grown: peak.saturating_sub(before.resident),
             busy,
             done,
@@ -269,13 +288,20 @@ impl Scene<'_> {
     }
 }
 
-/// The bystander.
-struct Standing(Own);
+/// The bystander, and one that goes to its origin without a proxy: what that one has to wait for is the machine's.
+struct Standing {
+    proxied: Own,
+    straight: Own,
+}
 
 impl Standing {
-    fn by(&mut self, seconds: f64) -> io::Result<bystander::Seen> {
-        self.0.say(&((seconds * 1000.0) as u64).to_string())?;
-        Ok(serde_json::from_str(&self.0.hear()?)?)
+    /// What the two saw at the same time.
+    fn by(&mut self, seconds: f64) -> io::Result<(Seen, Seen)> {
+        let ms = ((seconds * 1000.0) as u64).to_string();
+        self.proxied.say(&ms)?;
+        self.straight.say(&ms)?;
+        let proxied = serde_json::from_str(&self.proxied.hear()?)?;
+        Ok((proxied, serde_json::from_str(&self.straight.hear()?)?))
     }
 }
 

@@ -16,6 +16,9 @@ static BODY: [u8; BIG] = [b'a'; BIG];
 /// Of what is sent in one go.
 const PIECE: usize = 16 * 1024;
 
+/// Of each connection: an answer that nobody takes is to wait here, and not by the megabyte in the memory of the kernel that the proxy and the bystander have too.
+const SEND_BUFFER: u32 = 64 * 1024;
+
 /// Requests that it has seen.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Asked {
@@ -24,7 +27,7 @@ pub(super) struct Asked {
 
 /// Serve until standard input ends; each line of it asks for the counts. By HTTP/2, or by HTTP/1.1.
 pub(crate) fn serve(speaks: &str) -> io::Result<()> {
-    let http2 = speaks == "HTTP/2";
+    let http2 = speaks == super::HTTP2;
     let asked = Arc::new(AtomicU64::new(0));
     let counts = asked.clone();
     let (tell, told) = std::sync::mpsc::channel();
@@ -56,6 +59,7 @@ async fn accept(
     tell: std::sync::mpsc::Sender<SocketAddr>,
 ) -> io::Result<()> {
     let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
     let listener: TcpListener = socket.listen(4096)?;
     tell.send(listener.local_addr()?)

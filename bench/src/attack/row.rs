@@ -7,10 +7,18 @@ use super::client::Done;
 use super::kinds::Attack;
 use crate::stats::spread;
 
-/// One round.
-pub(super) struct Row {
+/// Without the attack, and under it.
+#[derive(Clone, Copy)]
+pub(super) struct Pair {
     pub(super) quiet: Seen,
     pub(super) under: Seen,
+}
+
+/// One round.
+pub(super) struct Row {
+    /// What the bystander saw, and meanwhile the one that the proxy is not in the way of.
+    pub(super) proxied: Pair,
+    pub(super) straight: Pair,
     /// What the proxy's memory grew by at most under the attack, in bytes.
     pub(super) grown: u64,
     /// Of a CPU, under the attack.
@@ -25,34 +33,33 @@ pub(super) struct Row {
 /// A round in which they had more than this is made again.
 pub(super) const DISTURBED: f64 = 0.03;
 
-pub(super) const HEAD: &str = "| attack | proxy | p50 quiet, attacked (us) | p99 quiet, attacked (us) | ratio of p99 (least to most) | slowest | lost | memory grown by (MB) | proxy's CPU | frames until cut off (most), GOAWAY | connections | requests at the origin | stolen (most) |\n\
-    |---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+pub(super) const HEAD: &str = "| attack | proxy | p50 quiet, attacked (us) | p99 quiet, attacked (us) | ratio of p99 (least to most) | p99 without a proxy (us) | slowest | lost | memory grown by (MB) | proxy's CPU | frames until cut off (most), GOAWAY | connections | requests at the origin | stolen (most) |\n\
+    |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
 
 /// All rounds of one attack on one proxy: medians; of what is slowest and of memory the most, of what is lost all.
 pub(super) fn line(attack: &Attack, proxy: &str, rounds: &[Row]) -> String {
     let over = |of: &dyn Fn(&Row) -> f64| spread(rounds.iter().map(of)).unwrap_or_default();
-    let ratio = over(&|row| row.under.p99 as f64 / row.quiet.p99.max(1) as f64);
-    let mut text = format!("| {} | {proxy} |", attack.name);
-    for (quiet, under) in [
-        (
-            over(&|row| row.quiet.p50 as f64),
-            over(&|row| row.under.p50 as f64),
-        ),
-        (
-            over(&|row| row.quiet.p99 as f64),
-            over(&|row| row.under.p99 as f64),
-        ),
-    ] {
-        let _ = write!(text, " {:.0}, {:.0} |", quiet.median, under.median);
-    }
+    let medians = |of: &dyn Fn(&Row) -> Pair, what: &dyn Fn(Seen) -> u64| {
+        let quiet = over(&|row| what(of(row).quiet) as f64).median;
+        let under = over(&|row| what(of(row).under) as f64).median;
+        format!("{quiet:.0}, {under:.0}")
+    };
+    let ratio = over(&|row| row.proxied.under.p99 as f64 / row.proxied.quiet.p99.max(1) as f64);
+    let mut text = format!(
+        "| {} | {proxy} | {} | {} |",
+        attack.name,
+        medians(&|row| row.proxied, &|seen| seen.p50),
+        medians(&|row| row.proxied, &|seen| seen.p99),
+    );
     let _ = writeln!(
         text,
-        " {:.1} ({:.1} to {:.1}) | {:.0} | {} | {:.1} | {:.0} % | {} | {:.0} | {:.0} | {:.0} % |",
+        " {:.1} ({:.1} to {:.1}) | {} | {:.0} | {} | {:.1} | {:.0} % | {} | {:.0} | {:.0} | {:.0} % |",
         ratio.median,
         ratio.min,
         ratio.max,
-        over(&|row| row.under.most as f64).max,
-        rounds.iter().map(|row| row.under.lost).sum::<u64>(),
+        medians(&|row| row.straight, &|seen| seen.p99),
+        over(&|row| row.proxied.under.most as f64).max,
+        rounds.iter().map(|row| row.proxied.under.lost).sum::<u64>(),
         over(&|row| row.grown as f64).max / 1e6,
         over(&|row| row.busy).median * 100.0,
         cut_off(rounds),

@@ -126,6 +126,7 @@ pub(crate) struct Subject {
 const EPOLL: &str = "epoll";
 const KERNEL: &str = "kernel";
 const UNIX: &str = "unix";
+const PLAIN: &str = "plain";
 
 /// The origin's Unix socket, in the subject's folder.
 pub(crate) const ORIGIN_SOCKET: &str = "origin.sock";
@@ -144,7 +145,7 @@ const HAPROXY_FORWARDS: &str = "haproxy-forwarding";
 pub(crate) fn is_same_program(name: &str) -> bool {
     let mut words = name.split('-');
     words.next() == Some(ringway::KIND.name)
-        && words.all(|word| [EPOLL, KERNEL, UNIX].contains(&word))
+        && words.all(|word| [EPOLL, KERNEL, UNIX, PLAIN].contains(&word))
 }
 
 /// All names that need no path.
@@ -295,6 +296,12 @@ impl Subject {
                 *text = text.replace("[server]\n", "[server]\nio = \"epoll\"\n");
             }
         }
+        if self.runs(PLAIN) {
+            let plain = [ringway::TO_ORIGIN, ringway::PLAIN].concat();
+            for (_, text) in &mut files {
+                *text = text.replace(ringway::TO_ORIGIN, &plain);
+            }
+        }
         if self.runs(UNIX) {
             for (_, text) in &mut files {
                 *text = text.replace(ORIGIN, &format!("unix:{FOLDER}/{ORIGIN_SOCKET}"));
@@ -437,6 +444,7 @@ mod tests {
             (HAPROXY_FORWARDS, &haproxy::KIND, "option forwardfor"),
             ("ringway-epoll", &ringway::KIND, "io = \"epoll\""),
             ("ringway-unix", &ringway::KIND, ORIGIN_SOCKET),
+            ("ringway-plain", &ringway::KIND, "\"x-request-id\""),
         ] {
             let says = |name: &str| {
                 let subject = Subject {

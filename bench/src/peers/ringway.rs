@@ -49,6 +49,13 @@ impl Secured {
     }
 }
 
+/// How a route names its cluster.
+pub(super) const TO_ORIGIN: &str = "to = \"origin\"\n";
+/// What a route says so that nothing is added to heads.
+pub(super) const PLAIN: &str = r#"headers = { remove = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-request-id", "via"] }
+response_headers = { remove = ["x-request-id", "via"] }
+"#;
+
 const CLUSTER_TLS: &str = "tls = { use = \"origin\", name = \"bench.test\" }\n";
 const SERVER_TLS: &str = r#"
 [tls.web]

@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use ringway_protocols::http1::{
     BodyFraming, ChunkedDecoder, ClientConnection, FieldEdit, Forwarded, HeadLimits,
-    Piece as Chunk, RequestEdit, RequestHead, ResponseEdit, ResponseHead, Version, write_request,
-    write_response,
+    Piece as Chunk, Removed, RequestEdit, RequestHead, ResponseEdit, ResponseHead, Version,
+    write_request, write_response,
 };
 use ringway_protocols::path;
 
@@ -183,6 +183,7 @@ fn rewrite_request(
             request_id: Some(b"018f3b5c-7a1e-7c00-8000-000000000001"),
             websocket: false,
             into_grpc: false,
+            removed: Removed::default(),
             edits: black_box(edits),
         };
         write_request(&mut out, &head.view(&bytes), &edit);
@@ -204,6 +205,7 @@ fn rewrite_response() -> Box<dyn FnMut() -> usize> {
             framing: BodyFraming::Length(1024),
             request_id: Some(b"018f3b5c-7a1e-7c00-8000-000000000001"),
             websocket: false,
+            removed: Removed::default(),
             edits: black_box(&[]),
         };
         write_response(&mut out, &head.view(RESPONSE), &edit);

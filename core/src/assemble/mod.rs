@@ -2,6 +2,7 @@
 //! protocols and the data path. Everything here may fail; nothing that runs is touched until [`Assembler::commit`].
 
 mod resolve;
+mod routes;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,11 +17,11 @@ use socket2::SockAddr;
 use crate::credentials::{Credentials, Material};
 use crate::observe::Registry;
 use crate::plan::{
-    ActionPlan, ClusterPlan, DoorKey, EditPlan, ListenerPlan, Plan, RewritePlan, RoutePlan, Speaks,
-    Target, Timeouts, Trusted, UdpPlan,
+    ActionPlan, ClusterPlan, DoorKey, ListenerPlan, Plan, RoutePlan, Speaks, Target, Timeouts,
+    Trusted, UdpPlan,
 };
 use crate::policy::allow::AllowPlan;
-use crate::route::{Router, Split, TcpRouter, Template};
+use crate::route::{Router, TcpRouter};
 
 /// Remembers what stays the same from plan to plan: endpoints with their load, limits with their holders.
 #[derive(Debug)]
@@ -249,63 +250,6 @@ impl Assembler {
         })
     }
 
-    fn route(&self, route: &config::Route) -> RoutePlan {
-        let action = match &route.action {
-            config::Action::Forward {
-                targets,
-                split_by,
-                rewrite,
-            } => ActionPlan::Forward {
-                split: Split::compile(targets),
-                split_by: split_by.clone(),
-                rewrite: rewrite.as_ref().map(|r| rewrite_plan(r, &route.matches)),
-            },
-            config::Action::Redirect { status, location } => ActionPlan::Redirect {
-                status: *status,
-                location: Template::compile(location),
-            },
-            config::Action::Respond {
-                status,
-                body,
-                content_type,
-            } => ActionPlan::Respond {
-                status: *status,
-                body: body.as_bytes().into(),
-                content_type: content_type.clone(),
-            },
-        };
-        RoutePlan {
-            name: route.name.clone(),
-            action,
-            allow: None,
-            request_edits: edits(&route.request_headers),
-            response_edits: edits(&route.response_headers),
-            timeouts: timeouts(&route.timeouts),
-            body_limit: route.body_limit,
-            grpc_web: route.grpc_web,
-            cells: self.metrics.route(&route.name),
-        }
-    }
-
-    /// A route of a listener's own, behind those of the file: all that it takes goes to these clusters as it is.
-    fn whole(&self, name: String, targets: &[config::Target], timeouts: Timeouts) -> RoutePlan {
-        RoutePlan {
-            action: ActionPlan::Forward {
-                split: Split::compile(targets),
-                split_by: None,
-                rewrite: None,
-            },
-            allow: None,
-            request_edits: Vec::new(),
-            response_edits: Vec::new(),
-            timeouts,
-            body_limit: None,
-            grpc_web: false,
-            cells: self.metrics.route(&name),
-            name,
-        }
-    }
-
     /// A route for each entry of `tcp`, and the matcher that finds it.
     fn tcp(
         &self,
@@ -474,41 +418,6 @@ fn algorithm(balance: Balance) -> Algorithm {
         Balance::RoundRobin => Algorithm::RoundRobin,
         Balance::Random => Algorithm::Random,
     }
-}
-
-fn rewrite_plan(rewrite: &config::Rewrite, matches: &config::Match) -> RewritePlan {
-    match rewrite {
-        config::Rewrite::Path(template) => RewritePlan::Path(Template::compile(template)),
-        config::Rewrite::Prefix(with) => {
-            // Checked by the configuration: a prefix rewrite stands with exactly one prefix path.
-            let matched = matches.paths.iter().find_map(|p| match p {
-                config::PathMatch::Prefix(prefix) => Some(prefix.len()),
-                _ => None,
-            });
-            RewritePlan::Prefix {
-                matched: matched.unwrap_or(0),
-                with: with.clone(),
-            }
-        }
-    }
-}
-
-fn edits(edits: &[config::HeaderEdit]) -> Vec<EditPlan> {
-    let lower = |name: &String| name.to_ascii_lowercase();
-    edits
-        .iter()
-        .map(|edit| match edit {
-            config::HeaderEdit::Set { name, value } => EditPlan::Set {
-                name: lower(name),
-                value: Template::compile(value),
-            },
-            config::HeaderEdit::Add { name, value } => EditPlan::Add {
-                name: lower(name),
-                value: Template::compile(value),
-            },
-            config::HeaderEdit::Remove { name } => EditPlan::Remove { name: lower(name) },
-        })
-        .collect()
 }
 
 fn timeouts(timeouts: &config::RouteTimeouts) -> Timeouts {

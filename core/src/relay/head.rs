@@ -5,7 +5,7 @@ use std::ops::Range;
 use ringway_config::HostSent;
 use ringway_io::OutBuf;
 use ringway_protocols::http1::{
-    BodyFraming, ClientConnection, FieldEdit, Forwarded, Request, RequestEdit, Response,
+    BodyFraming, ClientConnection, FieldEdit, Forwarded, Removed, Request, RequestEdit, Response,
     ResponseEdit, write_request, write_response,
 };
 use ringway_protocols::path;
@@ -41,8 +41,8 @@ pub(crate) fn with_request(
     let plan = exchange.plan.clone();
     let route = &plan.plan.routes[admitted.route()];
     let new_target = rewritten_target(exchange, &route.action, &mut text).then_some(0..text.len());
-    let values = expand(exchange, &route.request_edits, &mut text);
-    let timeout = grpc::put_time_left(exchange, &route.request_edits, &mut text);
+    let values = expand(exchange, &route.request_edits.list, &mut text);
+    let timeout = grpc::put_time_left(exchange, &route.request_edits.list, &mut text);
     let own_type = grpc_web::put_asked_type(exchange, &mut text);
     let facts = exchange.facts();
     let host = match &plan.plan.clusters[admitted.cluster()].host {
@@ -71,13 +71,14 @@ pub(crate) fn with_request(
         request_id: (!facts.id_kept).then_some(&facts.id.0[..]),
         websocket: request.wants_websocket(),
         into_grpc: own_type.is_some(),
+        removed: route.request_edits.removed,
         edits: &[],
     };
     if values.is_none() && timeout.is_none() && own_type.is_none() {
         write(&request, &edit);
     } else {
         let values = values.unwrap_or_default();
-        let mut edits = field_edits(&route.request_edits, &values, own_type, &text);
+        let mut edits = field_edits(&route.request_edits.list, &values, own_type, &text);
         edits.extend(timeout.map(|left| FieldEdit::Set {
             name: grpc::TIMEOUT,
             value: &text[left],
@@ -203,16 +204,19 @@ pub(crate) fn with_response<R>(
     text.clear();
     let plan = exchange.plan.clone();
     let route = &plan.plan.routes[admitted.route()];
-    let values = expand(exchange, &route.response_edits, &mut text);
+    let values = expand(exchange, &route.response_edits.list, &mut text);
     let own_type = grpc_web::put_answer_type(exchange, &mut text);
-    let edit = response_edit(exchange, framing, connection, false);
+    let edit = ResponseEdit {
+        removed: route.response_edits.removed,
+        ..response_edit(exchange, framing, connection, false)
+    };
     let facts = exchange.facts();
     let received = facts.answer.view(&facts.answer_bytes);
     let written = if values.is_none() && own_type.is_none() {
         write(&received, &edit)
     } else {
         let values = values.unwrap_or_default();
-        let edits = field_edits(&route.response_edits, &values, own_type, &text);
+        let edits = field_edits(&route.response_edits.list, &values, own_type, &text);
         let edits = &edits;
         write(&received, &ResponseEdit { edits, ..edit })
     };
@@ -254,6 +258,7 @@ fn response_edit<'x>(
         framing,
         request_id: Some(exchange.id()),
         websocket,
+        removed: Removed::default(),
         edits: &[],
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Not here: the order of a head; see `write_request` and `write_response`.
 
-use super::field::Known;
+use super::field::{KNOWN_COUNT, Known};
 use super::octets::is_target_octet;
 use super::scan::target_end;
 use super::sink::{HeadSink, put};
@@ -20,6 +20,30 @@ pub enum FieldEdit<'a> {
     Set { name: &'a [u8], value: &'a [u8] },
     /// One more field of this name, at the end of the head.
     Add { name: &'a [u8], value: &'a [u8] },
+}
+
+/// Known fields that are dropped, as [`FieldEdit::Remove`] drops them, but found by one bit instead of by name: most of what routes remove
+/// are the fields that the proxy itself adds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removed(u32);
+
+const _: () = assert!(KNOWN_COUNT <= u32::BITS as usize);
+
+impl Removed {
+    /// False, and nothing is noted, where the name is not a known one or its fields cannot be edited.
+    pub fn insert(&mut self, name: &[u8]) -> bool {
+        let known = Known::of(name);
+        let taken = known != Known::Other && is_editable(known);
+        if taken {
+            self.0 |= 1 << known as u32;
+        }
+        taken
+    }
+
+    #[inline]
+    fn has(self, known: Known) -> bool {
+        self.0 & (1 << known as u32) != 0
+    }
 }
 
 /// Who the client is, for X-Forwarded-* (semantics 39).
@@ -55,6 +79,8 @@ pub struct RequestEdit<'a> {
     pub websocket: bool,
     /// It becomes a call of gRPC: `TE: trailers` is said whatever the client takes, and no length, since the body may leave in another form.
     pub into_grpc: bool,
+    /// Known fields that configuration takes away, received ones and ours.
+    pub removed: Removed,
     /// Changes by configuration, after everything else.
     pub edits: &'a [FieldEdit<'a>],
 }
@@ -83,6 +109,8 @@ pub struct ResponseEdit<'a> {
     pub request_id: Option<&'a [u8]>,
     /// Keep `Connection: upgrade` + `Upgrade: websocket` on a 101.
     pub websocket: bool,
+    /// Known fields that configuration takes away, received ones and ours.
+    pub removed: Removed,
     /// Changes by configuration, after everything else.
     pub edits: &'a [FieldEdit<'a>],
 }
@@ -91,31 +119,40 @@ pub struct ResponseEdit<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Edits<'a> {
     edits: &'a [FieldEdit<'a>],
+    removed: Removed,
     /// A bit for the length, modulo 32, of each name that is taken away: most names are found innocent by it.
     lengths: u32,
 }
 
 impl<'a> Edits<'a> {
     #[inline]
-    pub(crate) fn new(edits: &'a [FieldEdit<'a>]) -> Self {
+    pub(crate) fn new(edits: &'a [FieldEdit<'a>], removed: Removed) -> Self {
         let lengths = edits.iter().map(|edit| match edit {
             FieldEdit::Remove { name } | FieldEdit::Set { name, .. } => length_bit(name.len()),
             FieldEdit::Add { .. } => 0,
         });
         let lengths = lengths.fold(0, |bits, bit| bits | bit);
-        Edits { edits, lengths }
+        Edits {
+            edits,
+            removed,
+            lengths,
+        }
     }
 
     /// Received or own fields of this name are not written.
     #[inline]
     pub(crate) fn takes_away(self, name: &[u8], known: Known) -> bool {
-        self.may_take(name.len()) && is_editable(known) && Self::any_replaces(self.edits, name)
+        self.removed.has(known)
+            || self.may_take(name.len())
+                && is_editable(known)
+                && Self::any_replaces(self.edits, name)
     }
 
     /// The same for a received field.
     #[inline]
     pub(crate) fn takes(self, bytes: &[u8], field: &Field) -> bool {
-        self.may_take(field.name.len()) && self.takes_away(field.name.of(bytes), field.known)
+        self.removed.has(field.known)
+            || self.may_take(field.name.len()) && self.takes_away(field.name.of(bytes), field.known)
     }
 
     #[inline]

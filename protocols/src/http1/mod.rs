@@ -28,7 +28,7 @@ mod write_response;
 
 pub use answer::{answer, reason_phrase};
 pub use chunked::{ChunkedDecoder, Piece};
-pub use edit::{ClientConnection, FieldEdit, Forwarded, RequestEdit, ResponseEdit};
+pub use edit::{ClientConnection, FieldEdit, Forwarded, Removed, RequestEdit, ResponseEdit};
 pub use fault::{ChunkFault, RequestFault, ResponseFault};
 pub use field::Known;
 pub use framing::BodyFraming;

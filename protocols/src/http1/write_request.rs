@@ -63,7 +63,7 @@ pub(crate) fn write(out: &mut impl HeadSink, request: &Request<'_>, edit: &Reque
     let mut writer = Writer {
         request,
         edit,
-        edits: Edits::new(edit.edits),
+        edits: Edits::new(edit.edits, edit.removed),
         written: Written::default(),
         left: Left::of(request),
     };

@@ -28,7 +28,7 @@ pub fn write_response(out: &mut Vec<u8>, response: &Response<'_>, edit: &Respons
 /// The same, wherever it goes.
 pub(crate) fn write(out: &mut impl HeadSink, response: &Response<'_>, edit: &ResponseEdit<'_>) {
     let table = &response.head.table;
-    let edits = Edits::new(edit.edits);
+    let edits = Edits::new(edit.edits, edit.removed);
     out.response(response);
     let mut written = Written::default();
     let mut vias_left = table.count(Known::Via);

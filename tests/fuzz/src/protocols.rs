@@ -64,6 +64,7 @@ pub fn request_head(input: &[u8]) {
         request_id: Some(b"0195"),
         websocket: request.wants_websocket(),
         into_grpc: false,
+        removed: Removed::default(),
         edits: &[FieldEdit::Set {
             name: b"x-set",
             value: b"1\r\nContent-Length: 5",
@@ -140,6 +141,7 @@ pub fn response_head(input: &[u8]) {
         framing: response.framing(),
         request_id: Some(b"0195"),
         websocket: response.is_websocket_upgrade(),
+        removed: Removed::default(),
         edits: &[],
     };
     let mut out = Vec::new();
