@@ -14,7 +14,8 @@ use http::{Request, Response};
 use ringway_io::{Listener, Stream, WorkerOptions, dial, next_turn, run, spawn};
 use socket2::SockAddr;
 
-use crate::http2::{self, Face, STREAMS};
+use crate::http2::library::{client, server};
+use crate::http2::{Face, STREAMS};
 use crate::origin::bind;
 
 const CONNECT_MS: u32 = 5_000;
@@ -96,16 +97,16 @@ impl Upstreams {
 
     async fn open(&self) -> io::Result<SendRequest<Bytes>> {
         let stream = dial(&SockAddr::from(self.origin), CONNECT_MS).await?;
-        let shaken = http2::client().handshake(Face::new(Rc::new(stream))).await;
+        let shaken = client().handshake(Face::new(Rc::new(stream))).await;
         let (asks, frames) = shaken.map_err(io::Error::other)?;
         spawn(async move { drop(frames.await) });
         Ok(asks)
     }
 }
 
-async fn accept_all(client: Stream, upstreams: Rc<Upstreams>) {
-    let face = Face::new(Rc::new(client));
-    let Ok(mut connection) = http2::server().handshake::<_, Bytes>(face).await else {
+async fn accept_all(stream: Stream, upstreams: Rc<Upstreams>) {
+    let face = Face::new(Rc::new(stream));
+    let Ok(mut connection) = server().handshake::<_, Bytes>(face).await else {
         return;
     };
     while let Some(Ok((request, respond))) = connection.accept().await {

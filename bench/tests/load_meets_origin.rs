@@ -142,6 +142,22 @@ fn right_answers_pass_in_every_kind_of_loop() {
             json!({ "kind": "closed", "connections": 2, "streams": 4, "body": 64 }),
             100,
         ),
+        (
+            json!({ "kind": "closed", "connections": 2, "streams": 3 }),
+            1 << 20,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 2, "streams": 3, "body": 1 << 20 }),
+            0,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 2, "streams": 4, "body": 64 }),
+            1 << 20,
+        ),
+        (
+            json!({ "kind": "closed", "connections": 1, "streams": 150 }),
+            100,
+        ),
         (json!({ "kind": "idle", "connections": 300 }), 100),
         (
             json!({ "kind": "closed", "connections": 8, "body": 64, "fields": 0 }),

@@ -4,7 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{body, client, fault_of, octets, request};
+use super::library::{client, octets, request};
+use super::{Head, Wanted, body};
 use crate::scenario::Scenario;
 
 /// A proxy that listens answers within this.
@@ -31,7 +32,8 @@ async fn ask(address: SocketAddr, scenario: &Scenario) -> io::Result<()> {
     let (asks, connection) = shaken.map_err(io::Error::other)?;
     let asking = async {
         let mut asks = asks.ready().await?;
-        let request = request(&scenario.load, grpc).map_err(|_| h2::Reason::INTERNAL_ERROR)?;
+        let head = Head::request(&scenario.load, grpc);
+        let request = request(&head).map_err(|_| h2::Reason::INTERNAL_ERROR)?;
         let (answer, mut stream) = asks.send_request(request, upload.is_empty())?;
         if !upload.is_empty() {
             stream.send_data(octets(upload), true)?;
@@ -44,7 +46,12 @@ async fn ask(address: SocketAddr, scenario: &Scenario) -> io::Result<()> {
             return Err(io::Error::other(format!("it ended the connection: {ended:?}")));
         }
     };
-    match fault_of(&answer, body(scenario.origin.body, grpc).len(), grpc) {
+    let wanted = Wanted {
+        length: body(scenario.origin.body, grpc).len(),
+        grpc,
+    };
+    let field = |name: &str| answer.headers().get(name).map(|value| value.as_bytes());
+    match wanted.fault_of(answer.status().as_u16(), field) {
         None => Ok(()),
         Some(fault) => Err(io::Error::other(format!("{fault}: {answer:?}"))),
     }

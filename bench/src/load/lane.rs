@@ -132,11 +132,16 @@ impl Lane {
 
     /// An answer is in whose request was to start then.
     pub(crate) fn count(&self, started: Instant) {
+        self.count_at(started, Instant::now());
+    }
+
+    /// The same of one that was in at this time.
+    pub(super) fn count_at(&self, started: Instant, now: Instant) {
         if self.stage.phase() == COUNTING {
             let mut tally = self.tally.borrow_mut();
             tally.requests += 1;
             tally.body_bytes += (self.upload.len() + self.expect.body.len()) as u64;
-            tally.record(started.elapsed());
+            tally.record(now.saturating_duration_since(started));
         }
     }
 

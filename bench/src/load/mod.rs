@@ -8,6 +8,7 @@ mod idle;
 mod lane;
 mod open;
 mod pour;
+mod slot;
 mod streams;
 mod verify;
 
