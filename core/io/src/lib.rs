@@ -64,7 +64,9 @@ pub use socket::{is_local, transparent};
 pub use stream::Stream;
 pub use task::{next_turn, spawn, turn, yield_now};
 pub use timer::{Alarm, sleep};
-pub use worker::{DriverChoice, DriverKind, WorkerOptions, driver, now_ms, now_us, run};
+pub use worker::{
+    DriverChoice, DriverKind, WorkerOptions, driver, now_ms, now_us, run, turn_age_us,
+};
 
 /// Bytes that an idle connection costs in this crate besides its task: one slot.
 pub const SLOT_SIZE: usize = slot::SLOT_SIZE;

@@ -177,6 +177,11 @@ pub fn now_us() -> u64 {
     with_worker(|w| w.now_us.get()).unwrap_or_else(clock_us)
 }
 
+/// How long the worker's turn has lasted until now. Other than [`now_us`] it reads the clock. Outside a worker 0.
+pub fn turn_age_us() -> u64 {
+    with_worker(|w| clock_us().saturating_sub(w.now_us.get())).unwrap_or(0)
+}
+
 /// The driver of the calling worker. `Epoll` outside a worker.
 pub fn driver() -> DriverKind {
     with_worker(|w| w.io.borrow().kind()).unwrap_or(DriverKind::Epoll)

@@ -1,6 +1,6 @@
 //! A connection's share of a turn of the worker's loop: how much of what its peer sent is looked at before everybody else has been. Whoever sends more than that
-//! waits for its own sake, and for nobody else's. Streams are begun few in a turn by all connections together, too: each may take fresh memory and open a connection. Not a limit on what a
-//! client may send in all (`watch`).
+//! waits for its own sake, and for nobody else's. Streams are begun few in a turn by all connections together, too: each may take fresh memory and open a connection. Where they are
+//! cheap they are many, since what is begun together is written together. Not a limit on what a client may send in all (`watch`).
 
 use std::cell::Cell;
 use std::task::Context;
@@ -13,12 +13,41 @@ const BUFFERS: u32 = 16;
 const BLOCKS: u32 = 16 * 1024;
 /// Streams of one client's connection.
 const STREAMS: u32 = 16;
-/// Of all connections together. The first one of a connection is not held up by others. (A busy worker takes some twenty exchanges a step further in a turn.)
+/// Of all connections together. The first one of a connection is not held up by others.
 const ALL_STREAMS: u32 = 32;
+/// Of all, and of one, as long as the turn is young: streams that take fresh memory make it old soon.
+const MOST_STREAMS: u32 = 128;
+/// It is no more, after this.
+const YOUNG_US: u64 = 500;
+/// The clock is read once for so many streams.
+const LOOK_EVERY: u32 = 8;
+
+/// What all connections of a worker have begun.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    turn: u64,
+    streams: u32,
+    young: bool,
+}
+
+impl Begun {
+    const NONE: Begun = Begun {
+        turn: 0,
+        streams: 0,
+        young: true,
+    };
+
+    fn is_young(&mut self) -> bool {
+        if self.young && self.streams.is_multiple_of(LOOK_EVERY) {
+            self.young = io::turn_age_us() < YOUNG_US;
+        }
+        self.young
+    }
+}
 
 thread_local! {
-    /// The turn of this worker, and the streams that were begun in it.
-    static BEGUN: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+    /// In the turn that it is, or was.
+    static BEGUN: Cell<Begun> = const { Cell::new(Begun::NONE) };
 }
 
 /// See the module. What was had of the turn `turn`.
@@ -62,15 +91,21 @@ impl Share {
     /// A stream may begin; it does.
     pub(super) fn may_begin(&mut self) -> bool {
         self.look_at_the_clock();
-        let all = match BEGUN.get() {
-            (turn, all) if turn == self.turn => all,
-            _ => 0,
+        let mut begun = match BEGUN.get() {
+            begun if begun.turn == self.turn => begun,
+            _ => Begun {
+                turn: self.turn,
+                ..Begun::NONE
+            },
         };
-        let may = self.streams == 0 || self.streams < STREAMS && all < ALL_STREAMS;
+        let may = self.streams == 0
+            || self.streams < STREAMS && begun.streams < ALL_STREAMS
+            || begun.streams < MOST_STREAMS && begun.is_young();
         if may {
             self.streams += 1;
-            BEGUN.set((self.turn, all + 1));
+            begun.streams += 1;
         }
+        BEGUN.set(begun);
         may
     }
 
@@ -88,6 +123,8 @@ impl Share {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -95,11 +132,33 @@ mod tests {
         io::run(io::WorkerOptions::default(), || async {
             let begin = |share: &mut Share| (0..100).filter(|_| share.may_begin()).count();
             let mut shares: Vec<Share> = (0..5).map(|_| Share::default()).collect();
+            let grow_old = || std::thread::sleep(Duration::from_micros(YOUNG_US));
+            grow_old();
             let begun: Vec<usize> = shares.iter_mut().map(begin).collect();
             assert_eq!(begun, [16, 16, 1, 1, 1]);
             io::next_turn().await;
+            grow_old();
             let begun: Vec<usize> = shares.iter_mut().rev().map(begin).collect();
             assert_eq!(begun, [16, 16, 1, 1, 1]);
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_young_turn_begins_more_of_them_and_each_connection_one_all_the_same() {
+        // Of many turns: one may grow old while the machine does something else.
+        let all = |begun: &[usize]| begun == [100, 28, 1, 1, 1];
+        io::run(io::WorkerOptions::default(), || async move {
+            for _ in 0..1000 {
+                let mut shares: Vec<Share> = (0..5).map(|_| Share::default()).collect();
+                let begin = |share: &mut Share| (0..100).filter(|_| share.may_begin()).count();
+                let begun: Vec<usize> = shares.iter_mut().map(begin).collect();
+                if all(&begun) {
+                    return;
+                }
+                io::next_turn().await;
+            }
+            panic!("no turn was young");
         })
         .unwrap();
     }
