@@ -97,7 +97,7 @@ fn edits(edits: &[config::HeaderEdit]) -> EditsPlan {
         let (config::HeaderEdit::Set { name, .. }
         | config::HeaderEdit::Add { name, .. }
         | config::HeaderEdit::Remove { name }) = edit;
-        let name = name.to_ascii_lowercase();
+        let name = name.clone();
         list.push(match edit {
             config::HeaderEdit::Remove { .. } if is_first && removed.insert(name.as_bytes()) => {
                 continue;
@@ -116,4 +116,49 @@ fn edits(edits: &[config::HeaderEdit]) -> EditsPlan {
         });
     }
     EditsPlan { removed, list }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringway_config::HeaderEdit;
+
+    use super::*;
+
+    #[test]
+    fn known_fields_are_removed_by_bits_ahead_of_what_is_set() {
+        let remove = |name: &str| HeaderEdit::Remove { name: name.into() };
+        let set = HeaderEdit::Set {
+            name: "via".into(),
+            value: config::Template { parts: Vec::new() },
+        };
+        let all = [
+            remove("via"),
+            remove("x-debug"),
+            remove("x-request-id"),
+            remove("content-length"),
+            set,
+            remove("via"),
+        ];
+        let EditsPlan { removed, list } = edits(&all);
+        let mut expected = Removed::default();
+        assert!(expected.insert(b"via") && expected.insert(b"x-request-id"));
+        assert_eq!(removed, expected);
+        let said: Vec<_> = list
+            .iter()
+            .map(|edit| match edit {
+                EditPlan::Set { name, .. } => format!("set {name}"),
+                EditPlan::Add { name, .. } => format!("add {name}"),
+                EditPlan::Remove { name } => format!("remove {name}"),
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "remove x-debug",
+                "remove content-length",
+                "set via",
+                "remove via"
+            ]
+        );
+    }
 }

@@ -3,23 +3,17 @@
 //!
 //! Not the arithmetic (`count.rs`), not the names or the page (`names.rs`, `render.rs`), and not who owns which name (`registry.rs`).
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crossbeam_utils::CachePadded;
-use ringway_protocols::client_hello::HelloFault;
 use ringway_protocols::grpc::Status;
-use ringway_protocols::grpc_web::TextFault;
-use ringway_protocols::http1::{ChunkFault, RequestFault};
-use ringway_protocols::http2::{Flood, HeadFault};
-use ringway_protocols::proxy_header::ProxyFault;
 
 use super::count::{Count, Endings, Histogram, Level};
+use super::errors::{self, PROTOCOL_ERRORS};
 use super::handshake::{Handshake, Handshakes};
 use super::lost::Lost;
 use super::retired::Retired;
 use crate::outcome::Flag;
-use crate::proxied;
 
 /// What one worker counts for one route.
 #[derive(Debug, Default)]
@@ -202,47 +196,6 @@ impl Guess {
     }
 }
 
-/// Room for the labels of protocol errors; arbitrary, some more than the number of faults that the parsers tell apart.
-pub(super) const PROTOCOL_ERRORS: usize = 128;
-
-/// Refusals that are not the parsers': a path that cannot be normalised, a connection from where no PROXY header may come, what the library of
-/// HTTP/2 does not understand or has counted too much of.
-const OWN_ERRORS: [&str; 4] = ["path", proxied::SOURCE_LABEL, "h2_frames", "h2_flood_other"];
-
-/// Labels of the protocol errors, in the order of their cells; the last one is `other`.
-pub(super) static PROTOCOL_ERROR_LABELS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let requests = RequestFault::ALL.iter().map(|f| f.label());
-    let chunks = ChunkFault::ALL.iter().map(|f| f.label());
-    let headers = ProxyFault::ALL.iter().map(|f| f.label());
-    let hellos = HelloFault::ALL.iter().map(|f| f.label());
-    let heads = HeadFault::ALL.iter().map(|f| f.label());
-    let floods = Flood::ALL.iter().map(|f| f.label());
-    let texts = TextFault::ALL.iter().map(|f| f.label());
-    let all = requests.chain(chunks).chain(OWN_ERRORS).chain(texts);
-    let all = all.chain(heads).chain(floods);
-    error_table(all.chain(headers).chain(hellos))
-});
-
-/// Each label once, cut to the room that there is, `other` at the end.
-fn error_table(labels: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
-    let mut table: Vec<&'static str> = Vec::new();
-    for label in labels {
-        if label != "other" && table.len() < PROTOCOL_ERRORS - 1 && !table.contains(&label) {
-            table.push(label);
-        }
-    }
-    table.push("other");
-    table
-}
-
-/// The cell of a label; that of `other` if the table does not know it.
-fn error_index(table: &[&str], label: &str) -> usize {
-    table
-        .iter()
-        .position(|l| *l == label)
-        .unwrap_or(table.len() - 1)
-}
-
 /// What one worker counts for one listener.
 #[derive(Debug)]
 pub struct ListenerCell {
@@ -308,7 +261,7 @@ impl ListenerCell {
     /// A client's bytes were refused. `label` is that of a request, chunk, PROXY header or ClientHello fault, `path` for a path
     /// that cannot be normalised, or `proxy_source`; any other is counted as `other`.
     pub fn protocol_error(&self, label: &'static str) {
-        self.protocol_errors[error_index(&PROTOCOL_ERROR_LABELS, label)].add(1);
+        self.protocol_errors[errors::index(label)].add(1);
     }
 
     /// It was found out, or not, what a client begins with.
@@ -494,42 +447,6 @@ mod tests {
             .abs_diff(std::ptr::from_ref(cells.of(1)).addr());
         assert!(apart >= 128 && apart.is_multiple_of(128), "{apart}");
         assert!(std::ptr::from_ref(cells.of(0)).addr().is_multiple_of(128));
-    }
-
-    #[test]
-    fn error_labels_have_a_cell_each_and_strangers_share_one() {
-        let table = error_table(["a", "b", "a", "other"].into_iter());
-        assert_eq!(table, ["a", "b", "other"]);
-        assert_eq!(error_index(&table, "b"), 1);
-        assert_eq!(error_index(&table, "?"), 2);
-        let many: Vec<&'static str> = (0..200).map(|i| &*format!("e{i}").leak()).collect();
-        assert_eq!(error_table(many.into_iter()).len(), PROTOCOL_ERRORS);
-    }
-
-    #[test]
-    fn every_fault_of_the_parser_has_a_cell_of_its_own() {
-        let faults = RequestFault::ALL
-            .iter()
-            .map(|f| f.label())
-            .chain(ChunkFault::ALL.iter().map(|f| f.label()))
-            .chain(ProxyFault::ALL.iter().map(|f| f.label()))
-            .chain(HeadFault::ALL.iter().map(|f| f.label()))
-            .chain(Flood::ALL.iter().map(|f| f.label()))
-            .chain(TextFault::ALL.iter().map(|f| f.label()))
-            .chain(OWN_ERRORS);
-        let mut seen = std::collections::HashSet::new();
-        let cell = ListenerCell::default();
-        for label in faults {
-            assert!(
-                PROTOCOL_ERROR_LABELS.contains(&label),
-                "{label}: raise PROTOCOL_ERRORS"
-            );
-            assert!(seen.insert(label), "{label}: two faults share a cell");
-            cell.protocol_error(label);
-        }
-        cell.protocol_error("never heard of");
-        let other = PROTOCOL_ERROR_LABELS.len() - 1;
-        assert_eq!(cell.protocol_errors[other].get(), 1);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use tracing_appender::non_blocking::ErrorCounter;
 
 use super::cells::{
     Cells, ClusterCell, ClusterCells, LaneCells, ListenerCell, ListenerCells, LogCell,
-    PROTOCOL_ERROR_LABELS, ProcessCells, RouteCell, RouteCells,
+    ProcessCells, RouteCell, RouteCells,
 };
-use super::render;
+use super::{errors, render};
 
 /// So many series (lines of the page) there are at most. From what operators report of proxies whose metrics grew without a
 /// bound: this many cost a scraper little, and ten times as many begin to hurt.
@@ -198,7 +198,7 @@ impl Registry {
             folded: 0,
         };
         // Filled here, so that no worker ever waits for it.
-        std::sync::LazyLock::force(&PROTOCOL_ERROR_LABELS);
+        std::sync::LazyLock::force(&errors::PROTOCOL_ERROR_LABELS);
         Arc::new(Registry {
             workers,
             series_max,
