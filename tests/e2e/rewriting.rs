@@ -139,6 +139,23 @@ both_drivers! {
         assert!(!answer.head.has("x-inner"));
     }
 
+    fn a_route_takes_away_what_we_add(io) {
+        const OWN: [&str; 6] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-request-id", "via"];
+        let origin = Origin::answering(|_| b"HTTP/1.1 200 OK\r\nVia: 1.0 inner\r\nX-Request-Id: 7\r\nContent-Length: 2\r\n\r\nok".to_vec());
+        let edits = format!("to = \"origin\"\nheaders = {{ remove = {OWN:?} }}\nresponse_headers = {{ remove = [\"x-request-id\", \"via\"] }}");
+        let proxy = Proxy::start(io, &front(&origin, "").replace("to = \"origin\"", &edits));
+        for fields in ["", "X-Forwarded-For: 10.9.8.7\r\nvia: 1.1 me\r\nX-REQUEST-ID: 8\r\nX-Forwarded-Host: evil\r\n"] {
+            let answer = ask(proxy.web(), request("GET", "/", fields));
+            assert_eq!(answer.body, b"ok");
+            for name in OWN {
+                assert!(!origin.last().head.has(name), "{name} of a request with {fields:?}");
+                assert!(!answer.head.has(name), "{name} of an answer");
+            }
+        }
+        let line = proxy.await_access("of a request", |line| line["path"] == "/");
+        assert!(line["request_id"].as_str().is_some_and(is_uuid7), "the log has one all the same: {line}");
+    }
+
     fn answers_name_us_in_via_and_keep_the_servers_name(io) {
         let origin = Origin::answering(|_| b"HTTP/1.1 200 OK\r\nServer: thing/1.0\r\nVia: 1.0 inner\r\nContent-Length: 0\r\n\r\n".to_vec());
         let proxy = Setup::on(io).server("name = \"edge-7\"").start(&front(&origin, ""));
