@@ -30,6 +30,14 @@ pub(super) struct Seen {
     pub(super) most: u64,
 }
 
+/// What two saw at the same time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Both {
+    pub(super) proxied: Seen,
+    /// By the one that asks its origin without a proxy.
+    pub(super) straight: Seen,
+}
+
 /// Ask for as many milliseconds as each line of standard input says, and tell what was seen.
 pub(crate) fn stand_by(address: &str) -> io::Result<()> {
     let address: SocketAddr = address.parse().map_err(io::Error::other)?;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use bystander::Seen;
+use bystander::Both;
 pub(crate) use bystander::stand_by;
 pub(crate) use client::attack as make;
 pub(crate) use origin::serve;
@@ -30,7 +30,7 @@ use crate::pin::{self, Plan};
 use crate::run::{free_port, last_lines};
 use crate::scenario::Scenario;
 use rank::Ranks;
-use row::{Pair, Row};
+use row::Row;
 
 /// Clients of HTTP/2; the origin's version is changed where need be.
 const SCENARIO: &str = "h2-small";
@@ -271,14 +271,8 @@ impl Scene<'_> {
             )));
         }
         Ok(Row {
-            proxied: Pair {
-                quiet: quiet.0,
-                under: under.0,
-            },
-            straight: Pair {
-                quiet: quiet.1,
-                under: under.1,
-            },
+            quiet,
+            under,
             grown: peak.saturating_sub(before.resident),
             busy,
             done,
@@ -295,13 +289,14 @@ struct Standing {
 }
 
 impl Standing {
-    /// What the two saw at the same time.
-    fn by(&mut self, seconds: f64) -> io::Result<(Seen, Seen)> {
+    fn by(&mut self, seconds: f64) -> io::Result<Both> {
         let ms = ((seconds * 1000.0) as u64).to_string();
         self.proxied.say(&ms)?;
         self.straight.say(&ms)?;
-        let proxied = serde_json::from_str(&self.proxied.hear()?)?;
-        Ok((proxied, serde_json::from_str(&self.straight.hear()?)?))
+        Ok(Both {
+            proxied: serde_json::from_str(&self.proxied.hear()?)?,
+            straight: serde_json::from_str(&self.straight.hear()?)?,
+        })
     }
 }
 

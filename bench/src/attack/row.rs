@@ -2,23 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::bystander::Seen;
+use super::bystander::Both;
 use super::client::Done;
 use super::kinds::Attack;
 use crate::stats::spread;
 
-/// Without the attack, and under it.
-#[derive(Clone, Copy)]
-pub(super) struct Pair {
-    pub(super) quiet: Seen,
-    pub(super) under: Seen,
-}
-
 /// One round.
 pub(super) struct Row {
-    /// What the bystander saw, and meanwhile the one that the proxy is not in the way of.
-    pub(super) proxied: Pair,
-    pub(super) straight: Pair,
+    pub(super) quiet: Both,
+    pub(super) under: Both,
     /// What the proxy's memory grew by at most under the attack, in bytes.
     pub(super) grown: u64,
     /// Of a CPU, under the attack.
@@ -39,17 +31,17 @@ pub(super) const HEAD: &str = "| attack | proxy | p50 quiet, attacked (us) | p99
 /// All rounds of one attack on one proxy: medians; of what is slowest and of memory the most, of what is lost all.
 pub(super) fn line(attack: &Attack, proxy: &str, rounds: &[Row]) -> String {
     let over = |of: &dyn Fn(&Row) -> f64| spread(rounds.iter().map(of)).unwrap_or_default();
-    let medians = |of: &dyn Fn(&Row) -> Pair, what: &dyn Fn(Seen) -> u64| {
-        let quiet = over(&|row| what(of(row).quiet) as f64).median;
-        let under = over(&|row| what(of(row).under) as f64).median;
+    let medians = |of: &dyn Fn(Both) -> u64| {
+        let quiet = over(&|row| of(row.quiet) as f64).median;
+        let under = over(&|row| of(row.under) as f64).median;
         format!("{quiet:.0}, {under:.0}")
     };
-    let ratio = over(&|row| row.proxied.under.p99 as f64 / row.proxied.quiet.p99.max(1) as f64);
+    let ratio = over(&|row| row.under.proxied.p99 as f64 / row.quiet.proxied.p99.max(1) as f64);
     let mut text = format!(
         "| {} | {proxy} | {} | {} |",
         attack.name,
-        medians(&|row| row.proxied, &|seen| seen.p50),
-        medians(&|row| row.proxied, &|seen| seen.p99),
+        medians(&|seen| seen.proxied.p50),
+        medians(&|seen| seen.proxied.p99),
     );
     let _ = writeln!(
         text,
@@ -57,9 +49,9 @@ pub(super) fn line(attack: &Attack, proxy: &str, rounds: &[Row]) -> String {
         ratio.median,
         ratio.min,
         ratio.max,
-        medians(&|row| row.straight, &|seen| seen.p99),
-        over(&|row| row.proxied.under.most as f64).max,
-        rounds.iter().map(|row| row.proxied.under.lost).sum::<u64>(),
+        medians(&|seen| seen.straight.p99),
+        over(&|row| row.under.proxied.most as f64).max,
+        rounds.iter().map(|row| row.under.proxied.lost).sum::<u64>(),
         over(&|row| row.grown as f64).max / 1e6,
         over(&|row| row.busy).median * 100.0,
         cut_off(rounds),

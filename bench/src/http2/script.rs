@@ -97,6 +97,17 @@ impl Script {
     }
 }
 
+/// The octets of a stream's DATA among these.
+pub(crate) fn octets_of(frames: &[Frame], stream: u32) -> Vec<u8> {
+    let data = frames.iter().filter(|one| one.is(Kind::Data, stream));
+    data.flat_map(|one| one.payload.clone()).collect()
+}
+
+/// Fields as a frame has them.
+pub(crate) fn owned<const N: usize>(fields: [(&str, &str); N]) -> [(String, String); N] {
+    fields.map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
 impl Frame {
     pub(crate) fn is(&self, kind: Kind, stream: u32) -> bool {
         (self.head.kind, self.head.stream) == (kind, stream)

@@ -6,7 +6,7 @@ use ringway_protocols::http2::frame::{Kind, Reason, flag, setting};
 use serde_json::json;
 
 use super::*;
-use crate::http2::script::{Frame, Script};
+use crate::http2::script::{Frame, Script, octets_of, owned};
 use crate::load::{Share, Spec, Stage};
 
 /// What is asked: slots, octets of the upload and of the answer, and whether it is gRPC.
@@ -44,9 +44,10 @@ fn asked(frames: &[Frame]) -> Vec<u32> {
     heads.map(|one| one.head.stream).collect()
 }
 
-fn sent(frames: &[Frame], stream: u32) -> Vec<u8> {
-    let data = frames.iter().filter(|one| one.is(Kind::Data, stream));
-    data.flat_map(|one| one.payload.clone()).collect()
+/// How long the header blocks among these are.
+fn block_lengths(frames: &[Frame]) -> Vec<u32> {
+    let heads = frames.iter().filter(|one| one.head.kind == Kind::Headers);
+    heads.map(|one| one.head.len).collect()
 }
 
 const OK: (&str, &str) = (":status", "200");
@@ -62,7 +63,6 @@ fn a_slot_asks_again_when_it_has_its_answer_and_no_more_than_the_server_takes() 
     assert!(asked(&early).is_empty(), "the server has said nothing yet");
     let first = turn(&mut asking, &mut server).unwrap();
     assert_eq!(asked(&first), [1, 3, 5]);
-    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let wanted = [
         (":method", "GET"),
         (":scheme", "http"),
@@ -71,15 +71,12 @@ fn a_slot_asks_again_when_it_has_its_answer_and_no_more_than_the_server_takes() 
         ("user-agent", "ringway-bench"),
         ("accept", "*/*"),
     ];
-    let heads = |frames: &[Frame]| {
-        let heads = frames.iter().filter(|one| one.head.kind == Kind::Headers);
-        heads.map(|one| one.head.len).collect::<Vec<_>>()
-    };
     for one in first.iter().filter(|one| one.head.kind == Kind::Headers) {
-        assert_eq!(one.fields, wanted.map(own));
+        assert_eq!(one.fields, owned(wanted));
         assert!(one.ends());
     }
-    assert!(heads(&first)[1] < heads(&first)[0], "by the table");
+    let lengths = block_lengths(&first);
+    assert!(lengths[1] < lengths[0], "by the table");
     for stream in [3, 1] {
         server.head(stream, false, &[OK, ("content-length", "100")]);
         server.data(stream, true, crate::message::body(100));
@@ -96,7 +93,7 @@ fn uploads_keep_to_the_windows() {
     let first = turn(&mut asking, &mut server).unwrap();
     let body = crate::message::body(40_000);
     for stream in [1, 3] {
-        assert_eq!(sent(&first, stream), &body[..7]);
+        assert_eq!(octets_of(&first, stream), &body[..7]);
     }
     assert!(
         first
@@ -106,17 +103,17 @@ fn uploads_keep_to_the_windows() {
     // Below what was sent already, and above again; then 65,535 - 14 are left of the connection's.
     frame::put_settings(&mut server.out, &[(setting::INITIAL_WINDOW_SIZE, 0)]);
     frame::put_window_update(&mut server.out, 1, 7);
-    assert!(sent(&turn(&mut asking, &mut server).unwrap(), 1).is_empty());
+    assert!(octets_of(&turn(&mut asking, &mut server).unwrap(), 1).is_empty());
     frame::put_settings(&mut server.out, &[(setting::INITIAL_WINDOW_SIZE, 100_000)]);
     let more = turn(&mut asking, &mut server).unwrap();
-    let (one, three) = (sent(&more, 1), sent(&more, 3));
+    let (one, three) = (octets_of(&more, 1), octets_of(&more, 3));
     assert_eq!(one.len() + three.len(), 65_535 - 14);
     assert!(three.len() > 20_000, "in turn");
     assert!(more.iter().all(|frame| frame.head.len <= 16_384));
     frame::put_window_update(&mut server.out, 0, 100_000);
     let last = turn(&mut asking, &mut server).unwrap();
-    assert_eq!([&body[..7], &one, &sent(&last, 1)].concat(), body);
-    assert_eq!([&body[..7], &three, &sent(&last, 3)].concat(), body);
+    assert_eq!([&body[..7], &one, &octets_of(&last, 1)].concat(), body);
+    assert_eq!([&body[..7], &three, &octets_of(&last, 3)].concat(), body);
     assert_eq!(last.iter().filter(|frame| frame.ends()).count(), 2);
 }
 
@@ -144,11 +141,7 @@ fn a_table_of_fields_that_the_server_does_not_want_is_not_used() {
     let mut asking = asking(3, 0, 0, false);
     let mut server = Script::new(&[(setting::HEADER_TABLE_SIZE, 0)]);
     let frames = turn(&mut asking, &mut server).unwrap();
-    let lengths: Vec<_> = frames
-        .iter()
-        .filter(|one| one.head.kind == Kind::Headers)
-        .map(|one| one.head.len)
-        .collect();
+    let lengths = block_lengths(&frames);
     // The first one says that it has none.
     assert!(lengths[0] == lengths[1] + 1 && lengths[1] == lengths[2]);
 }
@@ -272,7 +265,7 @@ fn calls_need_their_message_and_good_trailers() {
         let mut asking = asking(1, 100, 50, true);
         let mut server = Script::new(&[]);
         let frames = turn(&mut asking, &mut server).unwrap();
-        assert_eq!(sent(&frames, 1), http2::body(100, true));
+        assert_eq!(octets_of(&frames, 1), http2::body(100, true));
         server.head(1, false, &[OK, grpc]);
         say(&mut server, http2::body(50, true));
         match (turn(&mut asking, &mut server), wanted) {

@@ -6,7 +6,7 @@ use ringway_protocols::http2::frame::{Kind, setting};
 
 use super::super::Counters;
 use super::*;
-use crate::http2::script::{Frame, Script};
+use crate::http2::script::{Frame, Script, octets_of, owned};
 
 fn served(upload: &'static [u8]) -> Served {
     Served {
@@ -85,16 +85,15 @@ fn small_answers_are_said_in_one_go() {
             (Kind::Data, 5, true),
         ]
     );
-    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let wanted = [
         (":status", "200"),
         ("content-length", "100"),
         ("content-type", "application/octet-stream"),
     ];
-    assert_eq!(frames[0].fields, wanted.map(own));
+    assert_eq!(frames[0].fields, owned(wanted));
     assert_eq!(frames[4].payload, crate::message::body(100));
     for refused in [1, 3] {
-        assert_eq!(frames[refused].fields, [own((":status", "400"))]);
+        assert_eq!(frames[refused].fields, owned([(":status", "400")]));
     }
     assert!(answering.open.is_empty());
     assert_eq!(served.counters.requests.load(Relaxed), 4);
@@ -141,23 +140,19 @@ fn large_answers_keep_to_the_windows_and_take_turns() {
     client.head(3, true, &GET);
     let first = turn(&mut answering, &mut client).unwrap();
     let body = crate::message::body(1 << 20);
-    let sent = |frames: &[Frame], stream| -> Vec<u8> {
-        let data = frames.iter().filter(|one| one.is(Kind::Data, stream));
-        data.flat_map(|one| one.payload.clone()).collect()
-    };
-    let mut got = [sent(&first, 1), sent(&first, 3)];
+    let mut got = [octets_of(&first, 1), octets_of(&first, 3)];
     assert_eq!([got[0].len(), got[1].len()], [10_000; 2]);
     frame::put_settings(&mut client.out, &[(setting::INITIAL_WINDOW_SIZE, 1 << 21)]);
     frame::put_window_update(&mut client.out, 0, 1 << 20);
     let more = turn(&mut answering, &mut client).unwrap();
-    let lengths = [sent(&more, 1).len(), sent(&more, 3).len()];
+    let lengths = [octets_of(&more, 1).len(), octets_of(&more, 3).len()];
     assert_eq!(lengths[0] + lengths[1], (1 << 20) + 65_535 - 20_000);
     assert!(lengths[0].abs_diff(lengths[1]) <= 16_384, "{lengths:?}");
     frame::put_window_update(&mut client.out, 0, 1 << 20);
     let last = turn(&mut answering, &mut client).unwrap();
     for (at, stream) in [1, 3].into_iter().enumerate() {
-        got[at].extend(sent(&more, stream));
-        got[at].extend(sent(&last, stream));
+        got[at].extend(octets_of(&more, stream));
+        got[at].extend(octets_of(&last, stream));
         assert!(got[at] == body, "stream {stream}");
     }
     assert_eq!(last.iter().filter(|one| one.ends()).count(), 2);
@@ -189,8 +184,7 @@ fn calls_end_with_trailers() {
         kinds(&frames),
         [(Kind::Data, 1, false), (Kind::Headers, 1, true)]
     );
-    let status = ("grpc-status".to_owned(), "0".to_owned());
-    assert_eq!(frames[1].fields, [status]);
+    assert_eq!(frames[1].fields, owned([("grpc-status", "0")]));
 }
 
 #[test]

@@ -282,30 +282,25 @@ impl Subject {
             _ => [haproxy::SPLICE, ""],
         }
         .concat();
-        for (_, text) in &mut files {
-            *text = text.replace(haproxy::SPLICE, &splicing);
-        }
+        let mut replace = |word: &str, with: &str| {
+            for (_, text) in &mut files {
+                *text = text.replace(word, with);
+            }
+        };
+        replace(haproxy::SPLICE, &splicing);
         if self.name == HAPROXY_FORWARDS {
             let begun = [haproxy::FRONTEND, haproxy::FORWARDS].concat();
-            for (_, text) in &mut files {
-                *text = text.replace(haproxy::FRONTEND, &begun);
-            }
+            replace(haproxy::FRONTEND, &begun);
         }
         if self.runs(EPOLL) {
-            for (_, text) in &mut files {
-                *text = text.replace("[server]\n", "[server]\nio = \"epoll\"\n");
-            }
+            replace("[server]\n", "[server]\nio = \"epoll\"\n");
         }
         if self.runs(PLAIN) {
             let plain = [ringway::TO_ORIGIN, ringway::PLAIN].concat();
-            for (_, text) in &mut files {
-                *text = text.replace(ringway::TO_ORIGIN, &plain);
-            }
+            replace(ringway::TO_ORIGIN, &plain);
         }
         if self.runs(UNIX) {
-            for (_, text) in &mut files {
-                *text = text.replace(ORIGIN, &format!("unix:{FOLDER}/{ORIGIN_SOCKET}"));
-            }
+            replace(ORIGIN, &format!("unix:{FOLDER}/{ORIGIN_SOCKET}"));
         }
         files
     }

@@ -2,7 +2,7 @@
 //!
 //! Not here: the order of a head; see `write_request` and `write_response`.
 
-use super::field::{KNOWN_COUNT, Known};
+use super::field::{Known, KnownSet};
 use super::octets::is_target_octet;
 use super::scan::target_end;
 use super::sink::{HeadSink, put};
@@ -25,9 +25,7 @@ pub enum FieldEdit<'a> {
 /// Known fields that are dropped, as [`FieldEdit::Remove`] drops them, but found by one bit instead of by name: most of what routes remove
 /// are the fields that the proxy itself adds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Removed(u32);
-
-const _: () = assert!(KNOWN_COUNT <= u32::BITS as usize);
+pub struct Removed(KnownSet);
 
 impl Removed {
     /// False, and nothing is noted, where the name is not a known one or its fields cannot be edited.
@@ -35,14 +33,9 @@ impl Removed {
         let known = Known::of(name);
         let taken = known != Known::Other && is_editable(known);
         if taken {
-            self.0 |= 1 << known as u32;
+            self.0.insert(known);
         }
         taken
-    }
-
-    #[inline]
-    fn has(self, known: Known) -> bool {
-        self.0 & (1 << known as u32) != 0
     }
 }
 
@@ -142,7 +135,7 @@ impl<'a> Edits<'a> {
     /// Received or own fields of this name are not written.
     #[inline]
     pub(crate) fn takes_away(self, name: &[u8], known: Known) -> bool {
-        self.removed.has(known)
+        self.removed.0.has(known)
             || self.may_take(name.len())
                 && is_editable(known)
                 && Self::any_replaces(self.edits, name)
@@ -151,7 +144,7 @@ impl<'a> Edits<'a> {
     /// The same for a received field.
     #[inline]
     pub(crate) fn takes(self, bytes: &[u8], field: &Field) -> bool {
-        self.removed.has(field.known)
+        self.removed.0.has(field.known)
             || self.may_take(field.name.len()) && self.takes_away(field.name.of(bytes), field.known)
     }
 

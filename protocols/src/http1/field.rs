@@ -41,6 +41,24 @@ pub enum Known {
 /// How many variants [`Known`] has.
 pub(crate) const KNOWN_COUNT: usize = Known::Http2Settings as usize + 1;
 
+/// Some of the known names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct KnownSet(u32);
+
+const _: () = assert!(KNOWN_COUNT <= u32::BITS as usize);
+
+impl KnownSet {
+    #[inline]
+    pub(crate) fn has(self, known: Known) -> bool {
+        self.0 & (1 << known as u32) != 0
+    }
+
+    #[inline]
+    pub(crate) fn insert(&mut self, known: Known) {
+        self.0 |= 1 << known as u32;
+    }
+}
+
 impl Known {
     /// The variant of a name in any case.
     pub fn of(name: &[u8]) -> Known {

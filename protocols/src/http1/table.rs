@@ -4,7 +4,7 @@
 
 use super::HeadLimits;
 use super::connection::ConnectionOptions;
-use super::field::{KNOWN_COUNT, Known, imitates_known};
+use super::field::{KNOWN_COUNT, Known, KnownSet, imitates_known};
 use super::line::{FieldLine, LineCursor, LineFault};
 use super::sink::put;
 
@@ -80,9 +80,9 @@ pub(crate) struct FieldTable {
     fields: Vec<Field>,
     /// Index of the first field of each known name.
     first: [u16; KNOWN_COUNT],
-    /// A bit per known name: occurs; occurs more than once.
-    seen: u32,
-    repeated: u32,
+    /// Known names that occur; those that occur more than once.
+    seen: KnownSet,
+    repeated: KnownSet,
     pub(crate) connection: ConnectionOptions,
 }
 
@@ -91,8 +91,8 @@ impl Default for FieldTable {
         FieldTable {
             fields: Vec::new(),
             first: [0; KNOWN_COUNT],
-            seen: 0,
-            repeated: 0,
+            seen: KnownSet::default(),
+            repeated: KnownSet::default(),
             connection: ConnectionOptions::default(),
         }
     }
@@ -101,8 +101,8 @@ impl Default for FieldTable {
 impl FieldTable {
     pub(crate) fn clear(&mut self) {
         self.fields.clear();
-        self.seen = 0;
-        self.repeated = 0;
+        self.seen = KnownSet::default();
+        self.repeated = KnownSet::default();
         self.connection = ConnectionOptions::default();
     }
 
@@ -246,18 +246,17 @@ impl FieldTable {
 
     #[inline]
     fn note(&mut self, known: Known, index: u16) {
-        let bit = 1u32 << known as u32;
-        if self.seen & bit != 0 {
-            self.repeated |= bit;
+        if self.seen.has(known) {
+            self.repeated.insert(known);
         } else {
-            self.seen |= bit;
+            self.seen.insert(known);
             self.first[known as usize] = index;
         }
     }
 
     #[inline]
     pub(crate) fn has(&self, known: Known) -> bool {
-        self.seen & (1 << known as u32) != 0
+        self.seen.has(known)
     }
 
     /// How many fields there are of this name.
@@ -295,7 +294,7 @@ impl FieldTable {
     /// There is more than one field of this name.
     #[inline]
     pub(crate) fn repeats(&self, known: Known) -> bool {
-        self.repeated & (1 << known as u32) != 0
+        self.repeated.has(known)
     }
 
     #[inline]
