@@ -25,7 +25,11 @@ pub enum FieldEdit<'a> {
 /// Known fields that are dropped, as [`FieldEdit::Remove`] drops them, but found by one bit instead of by name: most of what routes remove
 /// are the fields that the proxy itself adds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Removed(KnownSet);
+pub struct Removed {
+    known: KnownSet,
+    /// As in [`Edits`].
+    lengths: u32,
+}
 
 impl Removed {
     /// False, and nothing is noted, where the name is not a known one or its fields cannot be edited.
@@ -33,7 +37,8 @@ impl Removed {
         let known = Known::of(name);
         let taken = known != Known::Other && is_editable(known);
         if taken {
-            self.0.insert(known);
+            self.known.insert(known);
+            self.lengths |= length_bit(name.len());
         }
         taken
     }
@@ -112,7 +117,7 @@ pub struct ResponseEdit<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Edits<'a> {
     edits: &'a [FieldEdit<'a>],
-    removed: Removed,
+    removed: KnownSet,
     /// A bit for the length, modulo 32, of each name that is taken away: most names are found innocent by it.
     lengths: u32,
 }
@@ -124,32 +129,34 @@ impl<'a> Edits<'a> {
             FieldEdit::Remove { name } | FieldEdit::Set { name, .. } => length_bit(name.len()),
             FieldEdit::Add { .. } => 0,
         });
-        let lengths = lengths.fold(0, |bits, bit| bits | bit);
+        let lengths = lengths.fold(removed.lengths, |bits, bit| bits | bit);
         Edits {
             edits,
-            removed,
+            removed: removed.known,
             lengths,
         }
     }
 
     /// Received or own fields of this name are not written.
     #[inline]
-    pub(crate) fn takes_away(self, name: &[u8], known: Known) -> bool {
-        self.removed.0.has(known)
-            || self.may_take(name.len())
-                && is_editable(known)
-                && Self::any_replaces(self.edits, name)
+    pub(crate) fn takes_away(&self, name: &[u8], known: Known) -> bool {
+        self.may_take(name.len()) && self.replaces(name, known)
     }
 
     /// The same for a received field.
     #[inline]
-    pub(crate) fn takes(self, bytes: &[u8], field: &Field) -> bool {
-        self.removed.0.has(field.known)
-            || self.may_take(field.name.len()) && self.takes_away(field.name.of(bytes), field.known)
+    pub(crate) fn takes(&self, bytes: &[u8], field: &Field) -> bool {
+        self.may_take(field.name.len()) && self.replaces(field.name.of(bytes), field.known)
+    }
+
+    /// Out of line, so that what most fields are asked is a test of a bit.
+    #[inline(never)]
+    fn replaces(&self, name: &[u8], known: Known) -> bool {
+        self.removed.has(known) || is_editable(known) && Self::any_replaces(self.edits, name)
     }
 
     #[inline]
-    fn may_take(self, length: usize) -> bool {
+    fn may_take(&self, length: usize) -> bool {
         self.lengths & length_bit(length) != 0
     }
 
